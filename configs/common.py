@@ -1,0 +1,79 @@
+"""What the presets share: every option there is, with values for the embedded glyphs."""
+
+import ml_collections
+
+
+def optimizer(learning_rate: float) -> ml_collections.ConfigDict:
+    """Gives Adagrad with a warm-up and a cosine decay."""
+    return ml_collections.ConfigDict({
+        "learning_rate": learning_rate,
+        "initial_accumulator": 0.1,
+        "schedule": "cosine",
+        "warmup": 0.02,
+        "multipliers": {
+            "backbone": 1.0, "trunk": 1.0, "bottleneck": 1.0, "logits": 1.0, "pace": 1.0,
+        },
+    })
+
+
+def training(head: str, num_epochs: float, learning_rate: float) -> ml_collections.ConfigDict:
+    """Gives a training from scratch on hard labels."""
+    return ml_collections.ConfigDict({
+        "head": head,
+        "init_from": "scratch",
+        "init_parts": ("backbone", "trunk"),
+        "num_epochs": num_epochs,
+        "batch_size": 128,
+        "label_smearing": False,
+        "distill_weight": 0.0,
+        "optimizer": optimizer(learning_rate),
+        "self_paced": {
+            "level": "none", "initial": "sqrt_size", "scale": 1.0, "deviation": 1e-3,
+        },
+    })
+
+
+def get_config(name: str) -> ml_collections.ConfigDict:
+    """Gives the options that presets start from.
+
+    Args:
+      name: of the run, which is also its default working directory under ``runs/``.
+    """
+    config = ml_collections.ConfigDict()
+    config.name = name
+    config.seed = 0
+    config.stages = (
+        "describe", "train_generalist", "train_teachers", "write_soft_targets", "train_student",
+        "evaluate", "report",
+    )
+    config.data = {
+        "source": "glyph_tree",
+        "variant": "embedded",
+        "directory": "",
+        "label_space": "",
+        "num_classes": 1000,
+        "num_verticals": 20,
+        "image_size": 32,
+        "channels": 1,
+        "augmentation": "glyph",
+        "seed": 0,
+        "test_views": 5,
+    }
+    config.model = {
+        "backbone": "small_conv",
+        "backbone_options": {},
+        "kernel_stddev": 0.0,
+        "compute_dtype": "float32",
+    }
+    config.generalist = training("FC256-FC8", num_epochs=20.0, learning_rate=0.06)
+    config.teachers = training("FC256-FC128", num_epochs=10.0, learning_rate=0.03)
+    config.teachers.update({"init_from": "generalist", "label_smearing": True, "batch_size": 64})
+    config.soft_targets = {"top_k": 100, "num_views": 8, "batch_size": 256}
+    config.student = training("FC256-SC8", num_epochs=20.0, learning_rate=0.06)
+    config.student.update({"name": "student", "distill_weight": 1.0})
+    config.evaluation = {"batch_size": 256, "at_k": 50, "gallery_size": 60}
+    config.mesh = {"data": -1, "model": 1}
+    config.running = {
+        "checkpoint_every_steps": 500, "log_every_steps": 20, "print_every_seconds": 5.0,
+    }
+    return config

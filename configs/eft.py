@@ -1,0 +1,76 @@
+"""Knowledge Concentration (Gao et al. 2017) as on EFT: many fine-grained classes in 20 verticals.
+
+python -m kc_jax.main --config=configs/eft.py               # embedded: minutes on 2 cores
+python -m kc_jax.main --config=configs/eft.py:embedded_full # all 4,492 glyphs
+python -m kc_jax.main --config=configs/eft.py:smoke         # seconds, for tests
+python -m kc_jax.main --config=configs/eft.py:paper --stages=describe
+"""
+
+from configs import common
+
+
+def get_config(preset: str = "embedded"):
+    """Gives a preset.
+
+    Args:
+      preset: ``embedded``, ``embedded_full``, ``smoke`` or ``paper``.
+    """
+    presets = {
+        "embedded": embedded, "embedded_full": embedded_full, "smoke": smoke, "paper": paper,
+    }
+    if preset not in presets:
+        raise ValueError(f"preset {preset!r} is unknown; expected one of {', '.join(presets)}")
+    return presets[preset](common.get_config(preset))
+
+
+def embedded(config):
+    """About 1,000 characters in 20 verticals, from fonts that matplotlib installs."""
+    return config
+
+
+def embedded_full(config):
+    """All 4,492 characters that those fonts draw, in 21 verticals."""
+    config.data.variant = "embedded_full"
+    config.generalist.head = "FC512-FC32"
+    config.student.head = "FC512-SC32"
+    config.teachers.head = "FC512-FC256"
+    return config
+
+
+def smoke(config):
+    """A few characters for a few steps: shows that everything runs, and nothing else."""
+    config.data.variant = "smoke"
+    config.data.test_views = 2
+    config.soft_targets.num_views = 2
+    config.evaluation.gallery_size = 8
+    for training in (config.generalist, config.teachers, config.student):
+        training.num_epochs = 2.0
+        training.batch_size = 32
+    config.running.log_every_steps = 2
+    return config
+
+
+def paper(config):
+    """The paper's setting, for EFT-shaped data of your own: --config.data.… says where it lies.
+
+    Its parameter counts are those of about 102,400 classes, in units of 2^20.
+    """
+    config.data.update({
+        "source": "declared", "variant": "", "num_classes": 102_400, "num_verticals": 20,
+        "image_size": 224, "channels": 3, "augmentation": "photo",
+    })
+    config.model.update({"backbone": "inception_v2", "backbone_options": {"base": "mixed_5c"}})
+    config.generalist.head = "FC4096-FC512"
+    config.teachers.head = "FC4096-FC4096"
+    config.student.head = "FC4096-SC512"
+    config.teachers.init_from = "scratch"
+    config.student.self_paced.level = "vertical"
+    for training in (config.generalist, config.teachers, config.student):
+        training.num_epochs = 5.0
+        training.batch_size = 64
+        training.optimizer.update({
+            "learning_rate": 0.001, "schedule": "constant", "warmup": 0.0,
+        })
+    config.soft_targets.num_views = 1
+    config.running.update({"checkpoint_every_steps": 10_000, "log_every_steps": 100})
+    return config

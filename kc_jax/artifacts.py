@@ -1,0 +1,189 @@
+"""What a run leaves behind: file names, fingerprints, and whether a part is still good."""
+
+import dataclasses
+import hashlib
+import json
+import os
+import pathlib
+import shutil
+from collections.abc import Mapping
+from typing import Any
+
+from kc_jax.config import describe_differences
+
+SCHEMA_VERSION = 1
+MANIFEST = "manifest.json"
+
+
+class StaleArtifactError(RuntimeError):
+    """Says which part of a working directory was made from other inputs, and what to do."""
+
+
+class MissingArtifactError(RuntimeError):
+    """Says which part of a working directory is missing and which stage makes it."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Workdir:
+    """Names every file of a run.
+
+    Attributes:
+      root: the working directory.
+    """
+
+    root: pathlib.Path
+
+    @property
+    def config(self) -> pathlib.Path:
+        return self.root / "config.json"
+
+    @property
+    def describe(self) -> pathlib.Path:
+        return self.root / "describe.json"
+
+    @property
+    def generalist(self) -> pathlib.Path:
+        return self.root / "generalist"
+
+    @property
+    def teachers(self) -> pathlib.Path:
+        return self.root / "teachers"
+
+    def teacher(self, vertical: str) -> pathlib.Path:
+        return self.teachers / safe_name(vertical)
+
+    @property
+    def soft_targets(self) -> pathlib.Path:
+        return self.root / "soft_targets"
+
+    def soft_targets_of(self, vertical: str) -> pathlib.Path:
+        return self.soft_targets / safe_name(vertical)
+
+    @property
+    def students(self) -> pathlib.Path:
+        return self.root / "students"
+
+    def student(self, name: str) -> pathlib.Path:
+        return self.students / name
+
+    @property
+    def evaluation(self) -> pathlib.Path:
+        return self.root / "evaluation"
+
+    @property
+    def results(self) -> pathlib.Path:
+        return self.root / "results.json"
+
+    @property
+    def report(self) -> pathlib.Path:
+        return self.root / "report.html"
+
+    @property
+    def figures(self) -> pathlib.Path:
+        return self.root / "figures"
+
+
+# Inside the directory of a trained network.
+CHECKPOINTS = "checkpoints"
+LABEL_SPACE = "label_space.json"
+METRICS = "metrics.jsonl"
+
+
+def safe_name(name: str) -> str:
+    """Turns a vertical's name into a file name, distinct for distinct names."""
+    kept = "".join(c if c.isalnum() or c in "-_" else "_" for c in name)
+    return kept if kept == name else f"{kept}-{fingerprint(name)[:6]}"
+
+
+def fingerprint(value: Any) -> str:
+    """Hashes anything that JSON can write to 16 hexadecimal digits."""
+    text = json.dumps(value, sort_keys=True, ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def write_text(path: pathlib.Path, text: str) -> None:
+    """Writes a file so that a reader never sees half of it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(path.name + ".tmp")
+    temporary.write_text(text, encoding="utf-8")
+    os.replace(temporary, path)
+
+
+def write_json(path: pathlib.Path, value: Any) -> None:
+    """Writes a JSON file so that a reader never sees half of it."""
+    write_text(path, json.dumps(value, indent=1, ensure_ascii=False) + "\n")
+
+
+def read_json(path: pathlib.Path) -> Any:
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def is_complete(directory: pathlib.Path, inputs: Mapping[str, Any]) -> bool:
+    """Tells whether a directory's content is complete; begins it where there is none.
+
+    The first call writes the inputs; `complete` marks the end. A directory begun with the same
+    inputs is gone on with.
+
+    Args:
+      directory: one artifact's directory.
+      inputs: everything that its content depends on, as JSON.
+
+    Raises:
+      StaleArtifactError: the directory was begun with other inputs; lists the differences.
+    """
+    inputs = json.loads(json.dumps({"schema_version": SCHEMA_VERSION, **inputs}))
+    manifest_path = directory / MANIFEST
+    if not manifest_path.exists():
+        write_json(manifest_path, {"inputs": inputs, "complete": False})
+        return False
+    manifest = read_json(manifest_path)
+    if manifest["inputs"] != inputs:
+        lines = describe_differences(manifest["inputs"], inputs)
+        raise StaleArtifactError(
+            f"{directory} was made from other inputs:\n  " + "\n  ".join(lines[:10])
+            + "\nUse another --workdir, or --redo with the stage's name to make it anew"
+        )
+    return manifest["complete"]
+
+
+def complete(directory: pathlib.Path, **facts: Any) -> None:
+    """Marks a directory's content as complete.
+
+    Args:
+      directory: one artifact's directory.
+      **facts: about the content; ``digest`` becomes part of its fingerprint.
+    """
+    path = directory / MANIFEST
+    write_json(path, {**read_json(path), **facts, "complete": True})
+
+
+def manifest_of(directory: pathlib.Path, made_by: str) -> dict[str, Any]:
+    """Reads the manifest of a complete artifact.
+
+    Args:
+      directory: one artifact's directory.
+      made_by: the stage that makes it, for the error.
+
+    Raises:
+      MissingArtifactError: it is missing or was not finished.
+    """
+    path = directory / MANIFEST
+    if not path.exists() or not read_json(path)["complete"]:
+        raise MissingArtifactError(
+            f"{directory} is missing or unfinished; run the stage {made_by} first"
+        )
+    return read_json(path)
+
+
+def fingerprint_of(directory: pathlib.Path, made_by: str) -> str:
+    """Fingerprints a complete artifact by its inputs and its content's digest."""
+    manifest = manifest_of(directory, made_by)
+    return fingerprint([manifest["inputs"], manifest.get("digest")])
+
+
+def remove(path: pathlib.Path) -> None:
+    """Removes a file or directory if it is there."""
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)

@@ -1,0 +1,346 @@
+"""The configuration as frozen dataclasses, one per part, built from an ml_collections file."""
+
+import dataclasses
+import difflib
+import typing
+from collections.abc import Mapping
+from typing import Any
+
+from kc_jax.core.head_spec import HeadSpec
+
+
+class ConfigError(ValueError):
+    """Names the option that is wrong, what was expected, and the remedy."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Data:
+    """Says what images there are and how they are seen.
+
+    Attributes:
+      source: where records come from: ``glyph_tree``, or ``declared`` for a label space without
+        images, which serves `describe` alone.
+      variant: the source's own variant, such as ``embedded``.
+      directory: where prepared data lies; empty for a cache in the user's home.
+      label_space: CSV of your label space; empty where the source brings one.
+      num_classes: classes of a ``declared`` label space without a CSV.
+      num_verticals: its verticals, of sizes that differ by at most one.
+      image_size: height and width the network sees, pixels.
+      channels: colour channels of an image.
+      augmentation: name of the random view drawn of each image.
+      seed: of views and of the records' order.
+      test_views: fixed views of each test image.
+    """
+
+    source: str
+    variant: str
+    directory: str
+    label_space: str
+    num_classes: int
+    num_verticals: int
+    image_size: int
+    channels: int
+    augmentation: str
+    seed: int
+    test_views: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Model:
+    """Says what all networks share.
+
+    Attributes:
+      backbone: name in `models.backbones.BACKBONES`.
+      backbone_options: its options.
+      kernel_stddev: see `models.heads.Logits`.
+      compute_dtype: ``float32`` or ``bfloat16``; parameters are f32.
+    """
+
+    backbone: str
+    backbone_options: Mapping[str, Any]
+    kernel_stddev: float
+    compute_dtype: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Multipliers:
+    """Multiplies the learning rate of the network's parts; 0 freezes one."""
+
+    backbone: float
+    trunk: float
+    bottleneck: float
+    logits: float
+    pace: float
+
+
+@dataclasses.dataclass(frozen=True)
+class Optimizer:
+    """Says how parameters move: Adagrad at a scheduled rate.
+
+    Attributes:
+      learning_rate: at its height.
+      initial_accumulator: start of Adagrad's sums of squares.
+      schedule: ``constant``, ``linear`` or ``cosine`` decay to 0.
+      warmup: share of the steps over which the rate rises from 0.
+      multipliers: of the rate, part by part.
+    """
+
+    learning_rate: float
+    initial_accumulator: float
+    schedule: str
+    warmup: float
+    multipliers: Multipliers
+
+
+@dataclasses.dataclass(frozen=True)
+class SelfPaced:
+    """Says whether and how logits are paced; see `core.self_paced`.
+
+    Attributes:
+      level: ``none``, ``vertical`` or ``class``.
+      initial: ``sqrt_size`` or ``constant``.
+      scale: multiplies the initial mean.
+      deviation: standard deviation of the initial values.
+    """
+
+    level: str
+    initial: str
+    scale: float
+    deviation: float
+
+
+@dataclasses.dataclass(frozen=True)
+class Training:
+    """Says how one network is trained.
+
+    Attributes:
+      head: the top layers in the papers' notation, such as ``FC4096-SC512``.
+      init_from: ``scratch`` or ``generalist``.
+      init_parts: parts that start from the generalist's: of backbone, trunk, bottleneck, logits.
+      num_epochs: passes over the network's training images.
+      batch_size: images a step.
+      label_smearing: whether positives include all their ancestors.
+      distill_weight: share of the soft targets in the target, the rest being the labels.
+      optimizer: how parameters move.
+      self_paced: whether logits are paced.
+    """
+
+    head: str
+    init_from: str
+    init_parts: tuple[str, ...]
+    num_epochs: float
+    batch_size: int
+    label_smearing: bool
+    distill_weight: float
+    optimizer: Optimizer
+    self_paced: SelfPaced
+
+
+@dataclasses.dataclass(frozen=True)
+class Student(Training):
+    """Adds the student's name, under which several students share a working directory."""
+
+    name: str
+
+
+@dataclasses.dataclass(frozen=True)
+class SoftTargets:
+    """Says what is kept of the teachers.
+
+    Attributes:
+      top_k: probabilities kept of each vertical that an image belongs to.
+      num_views: stored augmented views of each image; a distilled student sees these in turn.
+      batch_size: images a step of inference.
+    """
+
+    top_k: int
+    num_views: int
+    batch_size: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Evaluation:
+    """Says how test images are judged.
+
+    Attributes:
+      batch_size: images a step.
+      at_k: how many names the mean average precision at K looks at.
+      gallery_size: test images on the report's page of examples.
+    """
+
+    batch_size: int
+    at_k: int
+    gallery_size: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Mesh:
+    """Says how devices are laid out; -1 takes those that are left."""
+
+    data: int
+    model: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Running:
+    """Says how a run is watched and saved.
+
+    Attributes:
+      checkpoint_every_steps: between checkpoints of one training.
+      log_every_steps: between lines of metrics.jsonl.
+      print_every_seconds: between progress lines where there is no terminal.
+    """
+
+    checkpoint_every_steps: int
+    log_every_steps: int
+    print_every_seconds: float
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """Says everything about a run."""
+
+    name: str
+    seed: int
+    stages: tuple[str, ...]
+    data: Data
+    model: Model
+    generalist: Training
+    teachers: Training
+    soft_targets: SoftTargets
+    student: Student
+    evaluation: Evaluation
+    mesh: Mesh
+    running: Running
+
+
+CHOICES = {
+    "schedule": ("constant", "linear", "cosine"),
+    "level": ("none", "vertical", "class"),
+    "initial": ("sqrt_size", "constant"),
+    "init_from": ("scratch", "generalist"),
+    "compute_dtype": ("float32", "bfloat16"),
+}
+POSITIVE = {
+    "num_epochs", "batch_size", "learning_rate", "top_k", "num_views", "image_size", "channels",
+    "test_views", "at_k", "checkpoint_every_steps", "log_every_steps", "num_classes",
+    "num_verticals", "print_every_seconds",
+}
+PARTS = ("backbone", "trunk", "bottleneck", "logits")
+SHARES = {"distill_weight", "warmup"}
+
+
+def build(options: Mapping[str, Any]) -> Config:
+    """Builds and checks the configuration.
+
+    Args:
+      options: nested mapping, such as an `ml_collections.ConfigDict`.
+
+    Raises:
+      ConfigError: on an unknown, missing, wrongly typed or impossible option.
+    """
+    config = build_part(Config, options, "config")
+    _check_together(config)
+    return config
+
+
+def describe_differences(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "") -> list:
+    """Lists the leaves in which two nested mappings differ, as ``name: old → new``."""
+    lines = []
+    for key in sorted(old.keys() | new.keys()):
+        name = f"{prefix}{key}"
+        before, after = old.get(key), new.get(key)
+        if isinstance(before, Mapping) and isinstance(after, Mapping):
+            lines += describe_differences(before, after, f"{name}.")
+        elif before != after:
+            lines.append(f"{name}: {before!r} → {after!r}")
+    return lines
+
+
+def build_part(cls, options: Any, path: str = "config"):
+    """Builds one part's dataclass.
+
+    Args:
+      cls: a dataclass of this module.
+      options: nested mapping with exactly its fields.
+      path: where the part stands, for errors.
+
+    Raises:
+      ConfigError: see `build`.
+    """
+    values = dict(_items(options, path))
+    hints = typing.get_type_hints(cls)
+    for key in values:
+        if key not in hints:
+            close = difflib.get_close_matches(key, hints, n=1)
+            hint = f"; did you mean {close[0]!r}?" if close else "."
+            raise ConfigError(
+                f"{path}.{key} is unknown{hint} Options here: {', '.join(hints)}"
+            )
+    missing = [key for key in hints if key not in values]
+    if missing:
+        raise ConfigError(f"{path}.{missing[0]} is missing; add it to the config file")
+    return cls(**{key: _value(hints[key], values[key], f"{path}.{key}") for key in hints})
+
+
+def _items(options: Any, path: str):
+    if not hasattr(options, "items"):
+        raise ConfigError(f"{path} is {options!r}; expected a group of options")
+    return options.items()
+
+
+def _value(hint, value, path: str):
+    if dataclasses.is_dataclass(hint):
+        return build_part(hint, value, path)
+    origin = typing.get_origin(hint)
+    if origin is tuple:
+        if not isinstance(value, list | tuple):
+            raise ConfigError(f"{path} is {value!r}; expected a list")
+        return tuple(value)
+    if origin is not None:
+        return dict(_items(value, path))
+    if hint is float and isinstance(value, int) and not isinstance(value, bool):
+        value = float(value)
+    if type(value) is not hint:
+        raise ConfigError(f"{path} is {value!r}; expected a value of type {hint.__name__}")
+    _check_value(path, value)
+    return value
+
+
+def _check_value(path: str, value) -> None:
+    key = path.rsplit(".", 1)[-1]
+    if key in CHOICES and value not in CHOICES[key]:
+        raise ConfigError(f"{path} is {value!r}; expected one of {', '.join(CHOICES[key])}")
+    if key in POSITIVE and value <= 0:
+        raise ConfigError(f"{path} is {value}; expected more than 0")
+    if key in SHARES and not 0 <= value <= 1:
+        raise ConfigError(f"{path} is {value}; expected 0 to 1")
+    if key == "head":
+        try:
+            HeadSpec.parse(value)
+        except ValueError as error:
+            raise ConfigError(f"{path}: {error}") from None
+
+
+def _check_together(config: Config) -> None:
+    for name in ("generalist", "teachers"):
+        if getattr(config, name).distill_weight:
+            raise ConfigError(
+                f"config.{name}.distill_weight is {getattr(config, name).distill_weight}; "
+                "soft targets exist only for the student, so it must be 0"
+            )
+    for name in ("teachers", "student"):
+        for part in getattr(config, name).init_parts:
+            if part not in PARTS:
+                raise ConfigError(
+                    f"config.{name}.init_parts has {part!r}; expected some of {', '.join(PARTS)}"
+                )
+    if config.generalist.init_from != "scratch":
+        raise ConfigError("config.generalist.init_from is 'generalist'; it must be 'scratch'")
+    if not config.student.name.isidentifier() or config.student.name in (
+        "generalist", "specialists", "teachers",
+    ):
+        raise ConfigError(
+            f"config.student.name is {config.student.name!r}; expected a word of letters, digits "
+            "and underscores other than generalist, specialists and teachers"
+        )

@@ -1,0 +1,87 @@
+"""Random views of images, each a function of (seed, record, view) alone."""
+
+import functools
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+
+VERSION = 1  # A stored soft target belongs to one version; raise it when any view changes.
+
+SPLIT_STREAMS = {"train": 0, "test": 1}
+
+
+def view_keys(seed: int, stream: int, record_ids: jax.Array, views: jax.Array) -> jax.Array:
+    """Makes the random key of every example.
+
+    Args:
+      seed: of the dataset.
+      stream: separates splits, whose records are numbered alike.
+      record_ids: i32[B].
+      views: i32[B], which view of the record.
+
+    Returns:
+      key[B], which depends on neither batch, host nor worker.
+    """
+    base = jax.random.fold_in(jax.random.key(seed), stream)
+    def one(record, view):
+        return jax.random.fold_in(jax.random.fold_in(base, record), view)
+
+    return jax.vmap(one)(record_ids, views)
+
+
+def glyph(key: jax.Array, image: jax.Array, size: int) -> jax.Array:
+    """Draws one view of a clean glyph: scaled, shifted, in random greys, with noise.
+
+    Args:
+      key: the view's random key.
+      image: u8[H, W, 1], white on black.
+      size: height and width of the view, pixels.
+
+    Returns:
+      f32[size, size, 1], about -1 to 1.
+    """
+    scale_key, shift_key, contrast_key, ground_key, sign_key, noise_key = jax.random.split(key, 6)
+    zoom = jax.random.uniform(scale_key, (2,), minval=0.75, maxval=1.1)
+    scale = zoom * (size / image.shape[0])
+    shift = jax.random.uniform(shift_key, (2,), minval=-0.08, maxval=0.08) * size
+    translation = (size - scale * image.shape[0]) / 2 + shift
+    mask = jax.image.scale_and_translate(
+        image.astype(jnp.float32) / 255.0, (size, size, 1), (0, 1), scale, translation,
+        method="linear",
+    )
+    contrast = jax.random.uniform(contrast_key, (), minval=0.5, maxval=1.0)
+    ground = jax.random.uniform(ground_key, (), minval=0.0, maxval=1.0) * (1.0 - contrast)
+    drawn = ground + contrast * mask
+    drawn = jnp.where(jax.random.bernoulli(sign_key), drawn, 1.0 - drawn)
+    noise = 0.05 * jax.random.normal(noise_key, drawn.shape)
+    return 2.0 * (drawn + noise) - 1.0
+
+
+AUGMENTATIONS: dict[str, Callable] = {"glyph": glyph}
+
+
+@functools.cache
+def make_views(name: str, *, seed: int, split: str, size: int) -> Callable:
+    """Makes the function that turns a batch's raw images into views.
+
+    Args:
+      name: of the augmentation, a key of `AUGMENTATIONS`.
+      seed: of the dataset.
+      split: ``train`` or ``test``; their views never coincide.
+      size: height and width of a view, pixels.
+
+    Returns:
+      A pure function (images u8[B, H, W, channels], record_ids i32[B], views i32[B]) →
+      f32[B, size, size, channels].
+    """
+    if name not in AUGMENTATIONS:
+        raise ValueError(f"augmentation {name!r} is unknown; expected one of "
+                         f"{', '.join(AUGMENTATIONS)}")
+    augment = AUGMENTATIONS[name]
+
+    def views_of(images, record_ids, views):
+        keys = view_keys(seed, SPLIT_STREAMS[split], record_ids, views)
+        return jax.vmap(lambda key, image: augment(key, image, size))(keys, images)
+
+    return views_of

@@ -1,0 +1,93 @@
+"""Batches as pure functions of the step, so that a run resumes by its step number alone."""
+
+from collections.abc import Iterator
+
+import grain.python as grain
+import numpy as np
+
+from kc_jax.data.sources import Source
+from kc_jax.data.targets import Targets
+
+Batch = dict[str, np.ndarray]
+
+
+def train_batches(
+    source: Source,
+    record_ids: np.ndarray,
+    targets: Targets,
+    *,
+    batch_size: int,
+    seed: int,
+    num_views: int | None = None,
+    start_step: int = 0,
+) -> Iterator[Batch]:
+    """Yields training batches for ever, every epoch in a new order.
+
+    Args:
+      source: of the images.
+      record_ids: i64[n], the records to train on.
+      targets: of a record and view.
+      batch_size: examples a batch; a batch may span two epochs.
+      seed: of the order.
+      num_views: how many views of a record are shown in turn, epoch by epoch; None shows a new
+        view in every epoch.
+      start_step: steps already done.
+
+    Yields:
+      ``image`` u8[B, H, W, channels], ``record_id`` i32[B], ``view`` i32[B], ``target_ids``
+      i32[B, K], ``target_probs`` f32[B, K], ``mask`` bool[B].
+    """
+    num_records = len(record_ids)
+
+    def with_view(position: int, record_id: int) -> tuple[int, int]:
+        epoch = position // num_records
+        return record_id, epoch if num_views is None else epoch % num_views
+
+    def assemble(pair) -> Batch:
+        records, views = pair
+        ids, probs = targets(records, views)
+        return {**_inputs(source, records, views), "target_ids": ids, "target_probs": probs}
+
+    dataset = (
+        grain.MapDataset.source(record_ids)
+        .seed(seed)
+        .shuffle()
+        .repeat()
+        .map_with_index(with_view)
+        .batch(batch_size)
+        .map(assemble)
+    )
+    options = grain.ReadOptions(num_threads=1, prefetch_buffer_size=4)
+    return iter(dataset[start_step:].to_iter_dataset(options))
+
+
+def inference_batches(
+    source: Source, record_ids: np.ndarray, *, batch_size: int, num_views: int
+) -> Iterator[Batch]:
+    """Yields every view of every record once, views outermost, the last batch padded.
+
+    Args:
+      source: of the images.
+      record_ids: i64[n].
+      batch_size: examples a batch.
+      num_views: views of each record.
+
+    Yields:
+      Batches like those of `train_batches` without targets; ``mask`` is False for padding.
+    """
+    pairs = [(r, v) for v in range(num_views) for r in record_ids]
+    for start in range(0, len(pairs), batch_size):
+        part = np.asarray(pairs[start : start + batch_size], np.int64)
+        padded = np.concatenate([part, np.repeat(part[-1:], batch_size - len(part), axis=0)])
+        batch = _inputs(source, padded[:, 0], padded[:, 1])
+        batch["mask"][len(part) :] = False
+        yield batch
+
+
+def _inputs(source: Source, record_ids: np.ndarray, views: np.ndarray) -> Batch:
+    return {
+        "image": np.stack([source.read(r) for r in record_ids]),
+        "record_id": record_ids.astype(np.int32),
+        "view": views.astype(np.int32),
+        "mask": np.ones(len(record_ids), np.bool_),
+    }

@@ -1,0 +1,164 @@
+"""The top layers: trunk, bottleneck, logits and pace, connected fully or by vertical."""
+
+from collections.abc import Sequence
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import linen as nn
+
+from kc_jax.core import self_paced
+from kc_jax.core.head_spec import HeadSpec
+
+_HE_NORMAL = nn.initializers.variance_scaling(2.0, "fan_in", "normal")
+_HE_NORMAL_STRUCTURED = nn.initializers.variance_scaling(
+    2.0, "fan_in", "normal", in_axis=-2, out_axis=-1, batch_axis=(0,)
+)
+
+
+class StructuredDense(nn.Module):
+    """Applies to every vertical a dense layer of its own.
+
+    Attributes:
+      num_verticals: V.
+      features: output units of each vertical.
+      dtype: type of the computation; parameters are f32.
+    """
+
+    num_verticals: int
+    features: int
+    dtype: jnp.dtype = jnp.float32
+
+    @nn.compact
+    def __call__(self, inputs: jax.Array) -> jax.Array:
+        """Maps f32[B, D], shared, or f32[B, V, D], a vertical's own, to f32[B, V, features]."""
+        shape = (self.num_verticals, inputs.shape[-1], self.features)
+        kernel = self.param("kernel", _HE_NORMAL_STRUCTURED, shape, jnp.float32)
+        bias = self.param("bias", nn.initializers.zeros, shape[::2], jnp.float32)
+        formula = "bd,vdf->bvf" if inputs.ndim == 2 else "bvd,vdf->bvf"
+        outputs = jnp.einsum(formula, inputs.astype(self.dtype), kernel.astype(self.dtype))
+        return outputs + bias.astype(self.dtype)[None]
+
+
+class Trunk(nn.Module):
+    """Is the first top layer, ReLU: shared by the verticals or each vertical's own."""
+
+    spec: HeadSpec
+    num_verticals: int
+    dtype: jnp.dtype = jnp.float32
+
+    @nn.compact
+    def __call__(self, features: jax.Array) -> jax.Array:
+        """Maps f32[B, D] to f32[B, s1], or to f32[B, V, s1] where the trunk is structured."""
+        width = self.spec.trunk_width
+        if self.spec.trunk_structured:
+            layer = StructuredDense(self.num_verticals, width, self.dtype, name="individual")
+        else:
+            layer = nn.Dense(width, dtype=self.dtype, kernel_init=_HE_NORMAL, name="shared")
+        return nn.relu(layer(features))
+
+
+class Bottleneck(nn.Module):
+    """Is the second top layer, ReLU: shared, each vertical's own, or a generic part of both."""
+
+    spec: HeadSpec
+    num_verticals: int
+    dtype: jnp.dtype = jnp.float32
+
+    @nn.compact
+    def __call__(self, trunk: jax.Array) -> jax.Array:
+        """Maps the trunk's output to f32[B, s2], or to f32[B, V, s2] where it is structured."""
+        spec = self.spec
+        shared_width = spec.generic_width if spec.bottleneck_structured else spec.bottleneck_width
+        individual_width = spec.bottleneck_width - shared_width
+        parts = []
+        if shared_width:
+            shared = nn.relu(
+                nn.Dense(shared_width, dtype=self.dtype, kernel_init=_HE_NORMAL, name="shared")(
+                    trunk
+                )
+            )
+            if not spec.bottleneck_structured:
+                return shared
+            spread = (shared.shape[0], self.num_verticals, shared_width)
+            parts.append(jnp.broadcast_to(shared[:, None], spread))
+        if individual_width:
+            layer = StructuredDense(
+                self.num_verticals, individual_width, self.dtype, name="individual"
+            )
+            parts.append(nn.relu(layer(trunk)))
+        return jnp.concatenate(parts, axis=-1)
+
+
+class Logits(nn.Module):
+    """Gives every vertical its logits, with a kernel of its own.
+
+    Attributes:
+      sizes: class count of each vertical.
+      kernel_stddev: standard deviation of the kernels' start times 1/√s2; 0 starts at the bias.
+      prior: probability of a class at the start, which sets the bias to its log-odds.
+      dtype: type of the matrix product; logits are f32.
+    """
+
+    sizes: Sequence[int]
+    kernel_stddev: float
+    prior: float
+    dtype: jnp.dtype = jnp.float32
+
+    @nn.compact
+    def __call__(self, bottleneck: jax.Array) -> list[jax.Array]:
+        """Maps f32[B, s2] or f32[B, V, s2] to the list of f32[B, C_v]."""
+        prior_log_odds = float(np.log(self.prior / (1.0 - self.prior)))
+        kernel_init = nn.initializers.variance_scaling(
+            self.kernel_stddev**2, "fan_in", "normal"
+        ) if self.kernel_stddev else nn.initializers.zeros
+        outputs = []
+        for vertical, size in enumerate(self.sizes):
+            inputs = bottleneck if bottleneck.ndim == 2 else bottleneck[:, vertical]
+            layer = nn.Dense(
+                size,
+                dtype=self.dtype,
+                kernel_init=kernel_init,
+                bias_init=nn.initializers.constant(prior_log_odds),
+                name=f"vertical_{vertical}",
+            )
+            outputs.append(layer(inputs).astype(jnp.float32))
+        return outputs
+
+
+class Pace(nn.Module):
+    """Holds the scaling factors of self-paced learning and applies them.
+
+    Attributes:
+      sizes: class count of each vertical.
+      level: ``vertical`` or ``class``.
+      initial: ``sqrt_size`` or ``constant``; see `self_paced.initial_pace`.
+      scale: multiplies the initial mean.
+      deviation: standard deviation of the initial values.
+      seed: of that deviation.
+    """
+
+    sizes: Sequence[int]
+    level: str
+    initial: str
+    scale: float
+    deviation: float
+    seed: int = 0
+
+    @nn.compact
+    def __call__(self, logits: Sequence[jax.Array]) -> list[jax.Array]:
+        """Paces the list of f32[B, C_v]."""
+        initial = self_paced.initial_pace(
+            self.sizes,
+            level=self.level,
+            initial=self.initial,
+            scale=self.scale,
+            deviation=self.deviation,
+            rng=np.random.default_rng(self.seed),
+        )
+        pace = self.param("gamma", lambda _: jnp.asarray(initial))
+        if self.level == "vertical":
+            factors = [pace[v] for v in range(len(self.sizes))]
+        else:
+            factors = jnp.split(pace, np.cumsum(self.sizes)[:-1])
+        return [self_paced.pace_logits(x, g) for x, g in zip(logits, factors, strict=True)]

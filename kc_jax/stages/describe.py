@@ -1,0 +1,116 @@
+"""Counts parameters and multiply-adds, layer by layer; needs no data."""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+from rich.console import Console
+from rich.table import Table
+
+from kc_jax import artifacts
+from kc_jax.artifacts import Workdir
+from kc_jax.config import Config, Training
+from kc_jax.core import cost
+from kc_jax.core.label_space import LabelSpace
+from kc_jax.data import sources
+from kc_jax.stages import networks
+
+# Inception's blocks are summed; heads keep a row each.
+LAYER_DEPTH = 2
+
+
+def run(config: Config, workdir: Workdir) -> bool:
+    """Writes describe.json and prints it as a table."""
+    space = sources.load_label_space(config.data)
+    student = describe_network(config, config.student, space)
+    generalist = describe_network(config, config.generalist, space)
+    teachers = [
+        describe_network(config, config.teachers, space.restrict(v))
+        for v in range(space.num_verticals)
+    ]
+    description = {
+        "classes": space.num_classes,
+        "verticals": space.num_verticals,
+        "student": student,
+        "generalist": generalist,
+        "teachers": {
+            "head": config.teachers.head,
+            "count": len(teachers),
+            "params": sum(t["params"] for t in teachers),
+            "multiply_adds": sum(t["multiply_adds"] for t in teachers),
+            "layers": teachers[0]["layers"],
+            "per_vertical": {
+                name: {"params": t["params"], "multiply_adds": t["multiply_adds"]}
+                for name, t in zip(space.verticals, teachers, strict=True)
+            },
+        },
+    }
+    artifacts.write_json(workdir.describe, description)
+    _print(description)
+    return True
+
+
+def describe_network(config: Config, training: Training, space: LabelSpace) -> dict:
+    """Counts one network's parameters and the multiply-adds of one image.
+
+    Args:
+      config: of the run.
+      training: for the head.
+      space: label space of the network.
+
+    Returns:
+      ``head``, ``params``, ``multiply_adds`` and ``layers``, rows of `cost.layer_table`.
+    """
+    model = networks.build_model(config, training, space)
+    size = config.data.image_size
+    image = jax.ShapeDtypeStruct((1, size, size, config.data.channels), jnp.float32)
+    variables = jax.eval_shape(
+        functools.partial(model.init, train=False), jax.random.key(0), image
+    )
+    multiply_adds = cost.multiply_adds(
+        functools.partial(model.apply, train=False), variables, image, root="Classifier"
+    )
+    layers = cost.layer_table(multiply_adds, cost.parameters(variables["params"]), LAYER_DEPTH)
+    layers = _merge_verticals(layers)
+    return {
+        "head": training.head,
+        "params": sum(row["params"] for row in layers),
+        "multiply_adds": sum(row["multiply_adds"] for row in layers),
+        "layers": layers,
+    }
+
+
+def _merge_verticals(layers: list[dict]) -> list[dict]:
+    """Sums the logits of all verticals into one row."""
+    merged: dict[str, dict] = {}
+    for row in layers:
+        name = "logits" if row["layer"].startswith("logits/") else row["layer"]
+        total = merged.setdefault(name, {"layer": name, "params": 0, "multiply_adds": 0})
+        total["params"] += row["params"]
+        total["multiply_adds"] += row["multiply_adds"]
+    return list(merged.values())
+
+
+def _print(description: dict) -> None:
+    console = Console()
+    for name in ("student", "generalist", "teachers"):
+        network = description[name]
+        count = f", {network['count']} networks" if "count" in network else ""
+        table = Table(title=f"{name} {network['head']}{count}", title_justify="left")
+        table.add_column("layer")
+        for heading in ("parameters", "2^20", "multiply-adds"):
+            table.add_column(heading, justify="right")
+        if "count" in network:
+            rows = [{"layer": f"first of {network['count']}", **_sums(network["layers"])}]
+        else:
+            rows = network["layers"]
+        for row in [*rows, {"layer": "total", **network}]:
+            table.add_row(
+                row["layer"], f"{row['params']:,}", f"{row['params'] / 2**20:.1f}",
+                f"{row['multiply_adds']:,}",
+            )
+        console.print(table)
+
+
+def _sums(layers: list[dict]) -> dict[str, int]:
+    return {key: sum(row[key] for row in layers) for key in ("params", "multiply_adds")}

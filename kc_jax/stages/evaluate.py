@@ -1,0 +1,257 @@
+"""Judges generalist, students and specialists on the test images."""
+
+import dataclasses
+import io
+import pathlib
+
+import numpy as np
+from PIL import Image
+
+from kc_jax import artifacts
+from kc_jax.artifacts import Workdir
+from kc_jax.config import Config, Training
+from kc_jax.core import average_precision as ap
+from kc_jax.core.label_space import LabelSpace
+from kc_jax.data import batches, sources
+from kc_jax.stages import networks
+from kc_jax.train import hooks
+
+METRICS, GALLERY, CLASS_AP = "metrics.json", "gallery.json", "class_ap.json"
+
+
+@dataclasses.dataclass(frozen=True)
+class TestSet:
+    """Holds the test examples: each view of each test record, records within views.
+
+    Attributes:
+      source: of the records.
+      space: label space of all classes.
+      num_views: views of each record.
+    """
+
+    source: sources.Source
+    space: LabelSpace
+    num_views: int
+
+    @property
+    def labels(self) -> list[tuple[int, ...]]:
+        return list(self.source.labels) * self.num_views
+
+    def examples_of(self, vertical_id: int) -> np.ndarray:
+        """Lists the examples of a vertical's records: i64[n]."""
+        records = self.source.records_of(self.space, vertical_id)
+        views = np.arange(self.num_views)[:, None] * len(self.source)
+        return (views + records).ravel()
+
+
+def run(config: Config, workdir: Workdir) -> bool:
+    """Evaluates what is trained and not yet judged, and writes results.json."""
+    space = sources.load_label_space(config.data)
+    test = TestSet(sources.open_source(config.data, "test"), space, config.data.test_views)
+    did_any = False
+    methods = {}
+    for name, training, directory in _single_networks(config, workdir):
+        did_any |= _evaluate_single(config, workdir, test, name, training, directory)
+        methods[name] = artifacts.read_json(workdir.evaluation / name / METRICS)
+    did_any |= _evaluate_specialists(config, workdir, test)
+    methods["specialists"] = artifacts.read_json(workdir.evaluation / "specialists" / METRICS)
+    artifacts.write_json(workdir.results, {
+        "classes": space.num_classes,
+        "verticals": space.num_verticals,
+        "seed": config.seed,
+        "test_examples": len(test.labels),
+        "methods": methods,
+    })
+    return did_any
+
+
+def _single_networks(config: Config, workdir: Workdir):
+    """Lists the networks that name all classes: the generalist and every finished student."""
+    yield "generalist", config.generalist, workdir.generalist
+    artifacts.manifest_of(workdir.student(config.student.name), "train_student")
+    for directory in sorted(workdir.students.iterdir()):
+        manifest = artifacts.read_json(directory / artifacts.MANIFEST)
+        if manifest["complete"]:
+            training = networks.training_from_manifest(manifest)
+            yield directory.name, training, directory
+
+
+def _inputs(config: Config, test: TestSet, network: str) -> dict:
+    return {
+        "network": network,
+        "records": test.source.fingerprint,
+        "label_space": test.space.fingerprint,
+        "num_views": test.num_views,
+        "at_k": config.evaluation.at_k,
+        "gallery_size": config.evaluation.gallery_size,
+    }
+
+
+def _evaluate_single(
+    config: Config, workdir: Workdir, test: TestSet, name: str, training: Training,
+    network: pathlib.Path,
+) -> bool:
+    directory = workdir.evaluation / name
+    manifest = artifacts.manifest_of(network, "training")
+    inputs = _inputs(config, test, artifacts.fingerprint_of(network, "training"))
+    if artifacts.is_complete(directory, inputs):
+        return False
+    records = np.arange(len(test.source))
+    logits = predict(config, training, test.space, network, test.source, records, name)
+    by_vertical = [
+        logits[np.ix_(test.examples_of(v), test.space.classes_of(v))]
+        for v in range(test.space.num_verticals)
+    ]
+    metrics, class_ap = judge_verticals(test, by_vertical)
+    artifacts.write_json(directory / METRICS, {
+        **metrics,
+        **judge_overall(test, logits, config.evaluation.at_k),
+        "params": manifest["params"],
+        "images_seen": manifest["images_seen"],
+        "head": training.head,
+    })
+    artifacts.write_json(directory / CLASS_AP, class_ap)
+    artifacts.write_json(directory / GALLERY, _gallery(config, test, logits))
+    artifacts.complete(directory)
+    return True
+
+
+def _evaluate_specialists(config: Config, workdir: Workdir, test: TestSet) -> bool:
+    directory = workdir.evaluation / "specialists"
+    networks_of = [workdir.teacher(name) for name in test.space.verticals]
+    manifests = [artifacts.manifest_of(d, "train_teachers") for d in networks_of]
+    fingerprints = [artifacts.fingerprint_of(d, "train_teachers") for d in networks_of]
+    if artifacts.is_complete(directory, _inputs(config, test, artifacts.fingerprint(fingerprints))):
+        return False
+    by_vertical = [
+        predict(
+            config, config.teachers, test.space.restrict(v), network, test.source,
+            test.source.records_of(test.space, v), f"specialist {test.space.verticals[v]}",
+        )
+        for v, network in enumerate(networks_of)
+    ]
+    metrics, class_ap = judge_verticals(test, by_vertical)
+    artifacts.write_json(directory / METRICS, {
+        **metrics,
+        "top1": None,  # A specialist is never asked about another vertical's images.
+        "top5": None,
+        "params": sum(m["params"] for m in manifests),
+        "images_seen": sum(m["images_seen"] for m in manifests),
+        "head": config.teachers.head,
+    })
+    artifacts.write_json(directory / CLASS_AP, class_ap)
+    artifacts.complete(directory)
+    return True
+
+
+def predict(
+    config: Config, training: Training, space: LabelSpace, network: pathlib.Path,
+    source: sources.Source, record_ids: np.ndarray, title: str,
+) -> np.ndarray:
+    """Asks a network about every test view of records: f32[num_views · n, C], views outermost."""
+    variables = networks.load_variables(network, "training")
+    predictor = networks.make_predictor(config, training, space, source.split)
+    num_views = config.data.test_views
+    total = num_views * len(record_ids)
+    logits = np.empty((total, space.num_classes), np.float32)
+    row = 0
+    with hooks.progress(f"test {title}", total, 0, config.running.print_every_seconds) as show:
+        for batch in batches.inference_batches(
+            source, record_ids, batch_size=config.evaluation.batch_size, num_views=num_views
+        ):
+            part = np.asarray(predictor(variables, batch))[batch["mask"]]
+            logits[row : row + len(part)] = part
+            row += len(part)
+            show(row)
+    return logits
+
+
+def judge_verticals(test: TestSet, by_vertical: list[np.ndarray]) -> tuple[dict, dict]:
+    """Computes per-vertical average precision (pvap) and what goes with it.
+
+    Gao et al. (2017), section 4.1: the logits are pruned to the vertical's classes, on the
+    vertical's images; mpvap is the mean over verticals.
+
+    Args:
+      test: the examples.
+      by_vertical: for each vertical f32[examples of the vertical, C_v].
+
+    Returns:
+      The metrics, all in 0–1, and the average precision by class path. Classes that no test label
+      names have none. ``ancestor_ap`` judges those of them that are ancestors, by smeared labels.
+    """
+    vertical_ap, vertical_top1, ancestor_ap, class_ap = {}, {}, [], {}
+    for vertical_id, scores in enumerate(by_vertical):
+        classes = test.space.classes_of(vertical_id)
+        labels = test.labels
+        own = [labels[e] for e in test.examples_of(vertical_id)]
+        local = [[c - classes.start for c in ids if c in classes] for ids in own]
+        smeared = [[c - classes.start for c in test.space.smear(ids) if c in classes]
+                   for ids in own]
+        values = ap.class_average_precision(scores, local)
+        named = ~np.isnan(values)
+        vertical = test.space.verticals[vertical_id]
+        vertical_ap[vertical] = float(np.mean(values[named]))
+        vertical_top1[vertical] = ap.top_k_accuracy(
+            np.where(named, scores, -np.inf), local, 1
+        )
+        with_ancestors = ap.class_average_precision(scores, smeared)
+        ancestor_ap += [x for x in with_ancestors[~named] if not np.isnan(x)]
+        for class_id, value in zip(classes, values, strict=True):
+            class_ap[class_id] = None if np.isnan(value) else round(float(value), 6)
+    return {
+        "mean_vertical_ap": float(np.mean(list(vertical_ap.values()))),
+        "vertical_ap": vertical_ap,
+        "mean_vertical_top1": float(np.mean(list(vertical_top1.values()))),
+        "ancestor_ap": float(np.mean(ancestor_ap)) if ancestor_ap else None,
+    }, class_ap
+
+
+def judge_overall(test: TestSet, logits: np.ndarray, at_k: int) -> dict[str, float]:
+    """Computes accuracy and average precision at K over all classes that test labels name.
+
+    Args:
+      test: the examples.
+      logits: f32[N, C].
+      at_k: names that the average precision at K looks at.
+    """
+    labels = test.labels
+    named = np.zeros(logits.shape[1], bool)
+    named[[c for ids in labels for c in ids]] = True
+    logits = np.where(named, logits, -np.inf)
+    return {
+        "top1": ap.top_k_accuracy(logits, labels, 1),
+        "top5": ap.top_k_accuracy(logits, labels, 5),
+        f"mean_ap_at_{at_k}": ap.average_precision_at_k(logits, labels, at_k),
+    }
+
+
+def _gallery(config: Config, test: TestSet, logits: np.ndarray) -> list[dict]:
+    """Picks test records of all verticals with the network's first three names (Figure 6)."""
+    size = min(config.evaluation.gallery_size, len(test.source))
+    rng = np.random.default_rng(config.seed)
+    by_vertical = [
+        rng.permutation(test.source.records_of(test.space, v))
+        for v in range(test.space.num_verticals)
+    ]
+    turn = [r for rank in range(size) for records in by_vertical for r in records[rank : rank + 1]]
+    view_of = networks.make_view_reader(config, test.source)
+    entries = []
+    for record in turn[:size]:
+        labels = test.source.labels[record]
+        right = set(test.space.smear(labels))
+        best = ap.best_classes(logits[record : record + 1], min(3, logits.shape[1]))[0]
+        entries.append({
+            "record": int(record),
+            "labels": [test.space.names[c] for c in labels],
+            "names": [[test.space.names[c], int(c) in right] for c in best],
+            "png": encode_png(view_of(record, 0)).hex(),
+        })
+    return entries
+
+
+def encode_png(pixels: np.ndarray) -> bytes:
+    """Encodes u8[H, W, channels] as PNG."""
+    buffer = io.BytesIO()
+    Image.fromarray(pixels.squeeze(-1) if pixels.shape[-1] == 1 else pixels).save(buffer, "PNG")
+    return buffer.getvalue()

@@ -1,0 +1,164 @@
+"""The report's numbers in words and as a table on a terminal."""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from kc_jax.artifacts import Workdir
+from kc_jax.stages.report_figures import plain
+
+GENERALIST, SPECIALISTS = "generalist", "specialists"
+
+
+@dataclasses.dataclass(frozen=True)
+class Results:
+    """Holds what results.json says.
+
+    Attributes:
+      values: the content of results.json.
+      student: name of the student that the report is about.
+    """
+
+    values: Mapping[str, Any]
+    student: str
+
+    @property
+    def methods(self) -> list[str]:
+        """Lists generalist, other students, the student and specialists, in this order."""
+        others = [m for m in self.values["methods"]
+                  if m not in (GENERALIST, self.student, SPECIALISTS)]
+        return [GENERALIST, *others, self.student, SPECIALISTS]
+
+    @property
+    def verticals(self) -> list[str]:
+        return list(self[GENERALIST]["vertical_ap"])
+
+    def __getitem__(self, method: str) -> Mapping[str, Any]:
+        return self.values["methods"][method]
+
+    def best(self, values: Mapping[str, float | None]) -> set[str]:
+        """Names the single networks that are best at their printed precision."""
+        shown = {m: percent(v) for m, v in values.items() if m != SPECIALISTS and v is not None}
+        top = max((values[m] for m in shown), default=None)
+        return {m for m, text in shown.items() if text == percent(top)}
+
+    def of_vertical(self, vertical: str) -> dict[str, float]:
+        return {m: self[m]["vertical_ap"][vertical] for m in self.methods}
+
+    @property
+    def means(self) -> dict[str, float]:
+        return {m: self.mean_ap(m) for m in self.methods}
+
+    def mean_ap(self, method: str) -> float:
+        return self[method]["mean_vertical_ap"]
+
+    @property
+    def gap_closed(self) -> float | None:
+        return gap_closed(*map(self.mean_ap, (GENERALIST, self.student, SPECIALISTS)))
+
+
+def gap_closed(generalist: float, student: float, specialists: float) -> float | None:
+    """Computes the share of the gap from generalist to specialists that the student closes.
+
+    Args:
+      generalist: mean per-vertical average precision.
+      student: the same of the student.
+      specialists: the same of the specialists.
+
+    Returns:
+      1 where the student is as good as the specialists, less than 0 where it is worse than the
+      generalist, None where the specialists are not better than the generalist.
+    """
+    if specialists <= generalist:
+        return None
+    return (student - generalist) / (specialists - generalist)
+
+
+def percent(value: float | None) -> str:
+    """Writes a share in % with one decimal, and what there is not as a dash."""
+    return "–" if value is None else f"{100 * value:.1f}"
+
+
+def gap_line(results: Results) -> str:
+    """Says in a line which share of the gap is closed."""
+    if results.gap_closed is None:
+        return "Gap closed: none to close, the specialists are not better than the generalist"
+    ends = [percent(results.mean_ap(m)) for m in (GENERALIST, results.student, SPECIALISTS)]
+    return f"Gap closed: {percent(results.gap_closed)} % ({' → '.join(ends[::2])}: {ends[1]})"
+
+
+def headline(results: Results) -> str:
+    """Says in a sentence how student, generalist and specialists compare."""
+    own, base, top = map(results.mean_ap, (results.student, GENERALIST, SPECIALISTS))
+    points = 100 * (own - base)
+    side = "above" if points > 0 else "below"
+    against = f"{abs(points):.1f} points {side}" if abs(points) >= 0.05 else "level with"
+    params = {m: results[m]["params"] / results[GENERALIST]["params"] for m in results.methods}
+    share = results.gap_closed
+    if share is None:
+        verdict = "The specialists are not better than the generalist, so there is no gap to close"
+    elif share < 0:
+        verdict = f"It closes none of the gap between them ({percent(share)} %)"
+    else:
+        verdict = f"It closes {percent(share)} % of the gap between them"
+    return (
+        f"{plain(results.student)} reaches a mean average precision of {percent(own)} %, "
+        f"{against} the generalist ({percent(base)} %); the specialists together reach "
+        f"{percent(top)} %. {verdict}, with {params[results.student]:.2f} times the generalist's "
+        f"parameters; the specialists have {params[SPECIALISTS]:.2f} times as many."
+    )
+
+
+def print_summary(results: Results, workdir: Workdir) -> None:
+    """Prints verticals by methods, the share of the gap closed, and where the report is.
+
+    Args:
+      results: of evaluate.
+      workdir: of the run.
+    """
+    console = Console(highlight=False)
+    print("Average precision inside each vertical, %. Best single network:",
+          "bold." if console.is_terminal else "*.")
+    for table in _tables(console, results, results.methods):
+        console.print(table)
+    print(gap_line(results))
+    print(f"Report: {workdir.report}")
+
+
+def _tables(console: Console, results: Results, methods: Sequence[str]) -> list[Table]:
+    """Makes one table, or several of fewer methods where one is wider than the console."""
+    table = _table(console, results, methods)
+    wide = console.options.update(max_width=10_000)
+    if len(methods) == 1 or console.measure(table, options=wide).maximum <= console.width:
+        return [table]
+    half = (len(methods) + 1) // 2
+    return [*_tables(console, results, methods[:half]), *_tables(console, results, methods[half:])]
+
+
+def _table(console: Console, results: Results, methods: Sequence[str]) -> Table:
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    table.add_column("vertical", overflow="fold")
+    for method in methods:
+        table.add_column(Text(plain(method)), justify="right", no_wrap=True)
+    rows = {plain(v): {m: results[m]["vertical_ap"][v] for m in results.methods}
+            for v in results.verticals}
+    means = {m: results.mean_ap(m) for m in results.methods}
+    for name, values in [*rows.items(), ("mean", means)]:
+        best = results.best(values)
+        cells = [_cell(console, percent(values[m]), m in best) for m in methods]
+        if name == "mean" and values is means:
+            table.add_section()
+        table.add_row(Text(name), *cells)
+    table.add_row("parameters", *(f"{results[m]['params']:,}" for m in methods))
+    return table
+
+
+def _cell(console: Console, text: str, is_best: bool) -> Text:
+    if console.is_terminal:
+        return Text(text, style="bold" if is_best else "")
+    return Text(text + ("*" if is_best else " "))

@@ -1,0 +1,75 @@
+"""Runs stages in order and keeps the time of each."""
+
+import dataclasses
+import sys
+import time
+from collections.abc import Sequence
+
+from kc_jax import artifacts
+from kc_jax.artifacts import Workdir
+from kc_jax.config import Config
+from kc_jax.stages import (
+    describe,
+    evaluate,
+    report,
+    train_generalist,
+    train_student,
+    train_teachers,
+    write_soft_targets,
+)
+
+STAGES = {
+    "describe": describe.run,
+    "train_generalist": train_generalist.run,
+    "train_teachers": train_teachers.run,
+    "write_soft_targets": write_soft_targets.run,
+    "train_student": train_student.run,
+    "evaluate": evaluate.run,
+    "report": report.run,
+}
+SECONDS = "seconds.json"
+
+
+def run_stages(
+    config: Config, workdir: Workdir, names: Sequence[str], redo: Sequence[str] = ()
+) -> None:
+    """Runs stages; each skips itself where its output is complete and its inputs are the same.
+
+    Args:
+      config: of the run.
+      workdir: where everything is written.
+      names: of the stages, in order.
+      redo: stages whose output is removed first.
+    """
+    for name in redo:
+        for path in outputs(config, workdir)[name]:
+            artifacts.remove(path)
+    artifacts.write_json(workdir.config, dataclasses.asdict(config))
+    for name in names:
+        start = time.monotonic()
+        did_work = STAGES[name](config, workdir)
+        seconds = time.monotonic() - start
+        if did_work:
+            _note_seconds(workdir, name, seconds)
+        verdict = f"{seconds:.0f} s" if did_work else "complete, skipped"
+        print(f"[{name}] {verdict}", file=sys.stderr, flush=True)
+
+
+def outputs(config: Config, workdir: Workdir) -> dict[str, list]:
+    """Names what each stage writes."""
+    return {
+        "describe": [workdir.describe],
+        "train_generalist": [workdir.generalist],
+        "train_teachers": [workdir.teachers],
+        "write_soft_targets": [workdir.soft_targets],
+        "train_student": [workdir.student(config.student.name)],
+        "evaluate": [workdir.evaluation, workdir.results],
+        "report": [workdir.report, workdir.figures],
+    }
+
+
+def _note_seconds(workdir: Workdir, name: str, seconds: float) -> None:
+    path = workdir.root / SECONDS
+    noted = artifacts.read_json(path) if path.exists() else {}
+    noted[name] = round(seconds, 1)
+    artifacts.write_json(path, noted)

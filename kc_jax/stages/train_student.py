@@ -1,0 +1,50 @@
+"""Trains one network for all classes from the teachers' soft targets."""
+
+import numpy as np
+
+from kc_jax import artifacts
+from kc_jax.artifacts import Workdir
+from kc_jax.config import Config
+from kc_jax.data import sources
+from kc_jax.data.soft_target_store import SoftTargetStore
+from kc_jax.data.targets import mix
+from kc_jax.stages import networks
+from kc_jax.stages.write_soft_targets import store_inputs
+
+
+def run(config: Config, workdir: Workdir) -> bool:
+    """Trains the student; tells whether there was anything to do.
+
+    Gao et al. (2017), Eq. 2, with `config.student.distill_weight` of soft targets and the rest of
+    labels: 1 is the paper's student, 0 one that learns from labels alone.
+    """
+    space = sources.load_label_space(config.data)
+    source = sources.open_source(config.data, "train")
+    student = config.student
+    upstream = {"records": source.fingerprint}
+    if student.init_from == "generalist":
+        upstream["generalist"] = artifacts.fingerprint_of(workdir.generalist, "train_generalist")
+    targets, num_views = networks.hard_targets(source, space, student), None
+    if student.distill_weight:
+        store = store_inputs(config, workdir, space, source)
+        upstream["soft_targets"] = artifacts.fingerprint(store)
+        soft = SoftTargetStore(workdir.soft_targets, space, store)
+        targets = mix(targets, soft, student.distill_weight)
+        num_views = config.soft_targets.num_views
+    directory = workdir.student(student.name)
+    inputs = networks.task_inputs(config, student, space, **upstream)
+    if artifacts.is_complete(directory, inputs):
+        return False
+    task = networks.Task(
+        title=student.name,
+        directory=directory,
+        training=student,
+        space=space,
+        record_ids=np.arange(len(source)),
+        targets=targets,
+        num_views=num_views,
+        seed=config.seed,
+        verticals=tuple(range(space.num_verticals)),
+    )
+    networks.train_network(config, task, workdir)
+    return True

@@ -1,0 +1,111 @@
+"""Saving and restoring training states: the only module that knows Orbax."""
+
+import logging
+import pathlib
+
+import jax
+import numpy as np
+from orbax.checkpoint import v1 as ocp
+
+from kc_jax.train.state import TrainState
+
+logging.getLogger("absl").addFilter(  # Orbax logs some 77 INFO lines a save.
+    lambda record: record.levelno > logging.INFO or "orbax" not in record.pathname
+)
+
+
+class CheckpointError(RuntimeError):
+    """Says which checkpoint does not fit, in what, and what to do."""
+
+
+class Checkpoints:
+    """Keeps the latest training states of one directory.
+
+    Args:
+      directory: where they lie; made where missing.
+      keep: how many to keep.
+    """
+
+    def __init__(self, directory: pathlib.Path, keep: int = 2):
+        self._directory = directory.resolve()
+        self._checkpointer = ocp.training.Checkpointer(
+            self._directory,
+            preservation_policy=ocp.training.preservation_policies.LatestN(keep),
+            cleanup_tmp_directories=True,
+        )
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self._checkpointer.close()
+
+    @property
+    def latest_step(self) -> int | None:
+        """Gives the step of the newest state, or None where there is none."""
+        latest = self._checkpointer.latest
+        return None if latest is None else latest.step
+
+    def save(self, step: int, state: TrainState) -> None:
+        """Saves a state; returns when it is on disk."""
+        if self.latest_step != step:
+            self._checkpointer.save(step, state, force=True)
+
+    def restore(self, like: TrainState) -> TrainState:
+        """Restores the newest state.
+
+        Args:
+          like: a state of the shapes, types and shardings wanted.
+
+        Raises:
+          CheckpointError: there is none, or its shapes differ.
+        """
+        step = self._newest()
+        _check_shapes(self._directory, self._checkpointer.metadata(step).metadata, like)
+        return self._checkpointer.load(step, jax.tree.map(_abstract, like))
+
+    def load_variables(self) -> dict:
+        """Loads the model's variables of the newest state as host arrays.
+
+        Raises:
+          CheckpointError: there is none.
+        """
+        step = self._newest()
+        host = jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
+        stored = dict(self._checkpointer.metadata(step).metadata)
+        wanted = {
+            name: jax.tree.map(
+                lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=host)
+                if name in ("params", "model_state") else ocp.PLACEHOLDER,
+                tree,
+            )
+            for name, tree in stored.items()
+        }
+        loaded = self._checkpointer.load(step, wanted)
+        return jax.tree.map(np.asarray, {"params": loaded["params"], **loaded["model_state"]})
+
+    def _newest(self) -> int:
+        if self.latest_step is None:
+            raise CheckpointError(f"{self._directory} holds no checkpoint; train the network first")
+        return self.latest_step
+
+
+def _abstract(array) -> jax.ShapeDtypeStruct:
+    return jax.ShapeDtypeStruct(array.shape, array.dtype, sharding=array.sharding)
+
+
+def _check_shapes(directory, stored, like) -> None:
+    def shapes(tree):
+        return {
+            jax.tree_util.keystr(path, simple=True, separator="/"): tuple(leaf.shape)
+            for path, leaf in jax.tree_util.tree_leaves_with_path(tree)
+        }
+
+    found, wanted = shapes(stored), shapes(like)
+    for name in sorted(found.keys() | wanted.keys()):
+        if found.get(name) != wanted.get(name):
+            raise CheckpointError(
+                f"the checkpoint in {directory} does not fit: {name} has shape "
+                f"{found.get(name, 'none')}, expected {wanted.get(name, 'none')}; restore it "
+                "with the configuration that wrote it"
+            )

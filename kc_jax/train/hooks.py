@@ -1,0 +1,137 @@
+"""What watches a training: the log, the checkpoints, the progress shown to a person."""
+
+import json
+import pathlib
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+from kc_jax.train.checkpoint import Checkpoints
+from kc_jax.train.state import TrainState
+
+
+class NonFiniteLossError(RuntimeError):
+    """Says at which step the loss stopped being a number, and what to try."""
+
+
+def checkpoint_hook(checkpoints: Checkpoints, every_steps: int) -> Callable:
+    """Saves the state every so many steps."""
+
+    def hook(step: int, state: TrainState, metrics: Mapping) -> None:
+        if step % every_steps == 0:
+            checkpoints.save(step, state)
+
+    return hook
+
+
+class MetricsLog:
+    """Appends a line of JSON every so many steps; `metrics.jsonl` is the source of truth.
+
+    Args:
+      path: of the file. Lines after ``first_step``, left by a run that was stopped, are removed.
+      first_step: steps already done.
+      every_steps: between lines.
+      batch_size: for images per second.
+      extra: maps (step, state) to further values.
+    """
+
+    def __init__(
+        self,
+        path: pathlib.Path,
+        *,
+        first_step: int,
+        every_steps: int,
+        batch_size: int,
+        extra: Callable[[int, TrainState], Mapping[str, Any]],
+    ):
+        kept = [entry for entry in read_metrics(path) if entry["step"] <= first_step]
+        path.write_text("".join(json.dumps(entry) + "\n" for entry in kept), encoding="utf-8")
+        self._path, self._every, self._batch_size = path, every_steps, batch_size
+        self._extra = extra
+        self._last = (first_step, time.monotonic())
+
+    def __call__(self, step: int, state: TrainState, metrics: Mapping) -> None:
+        if step % self._every:
+            return
+        values = {name: float(value) for name, value in metrics.items()}
+        if not np.isfinite(values["loss"]):
+            raise NonFiniteLossError(
+                f"{self._path}: the loss is {values['loss']} at step {step}; lower "
+                "optimizer.learning_rate or raise optimizer.warmup, and look at the images"
+            )
+        last_step, last_time = self._last
+        now = time.monotonic()
+        speed = (step - last_step) * self._batch_size / max(now - last_time, 1e-9)
+        self._last = (step, now)
+        entry = {"step": step, **values, "images_per_second": round(speed, 1)}
+        with self._path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps({**entry, **self._extra(step, state)}) + "\n")
+
+
+def read_metrics(path: pathlib.Path) -> list[dict[str, Any]]:
+    """Reads a metrics.jsonl; a last line that was cut off is left out."""
+    if not path.exists():
+        return []
+    lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+    return [json.loads(line) for line in lines if line.endswith("\n")]
+
+
+@contextmanager
+def progress(title: str, total: int, first: int, every_seconds: float) -> Iterator[Callable]:
+    """Shows how far a task is: a bar with an ETA on a terminal, plain lines elsewhere.
+
+    Args:
+      title: of the task.
+      total: units of the whole task.
+      first: units done before.
+      every_seconds: between plain lines.
+
+    Yields:
+      A function (done, note) that shows how many units are done.
+    """
+    if sys.stderr.isatty():
+        columns = (
+            TextColumn("{task.description:<40}"), BarColumn(),
+            TextColumn("{task.completed:.0f}/{task.total:.0f}"), TimeRemainingColumn(),
+            TextColumn("{task.fields[note]}"),
+        )
+        with Progress(*columns, console=Console(stderr=True)) as bar:
+            task = bar.add_task(title, total=total, completed=first, note="")
+            yield lambda done, note="": bar.update(task, completed=done, note=note)
+        return
+    yield _plain_lines(title, total, first, every_seconds)
+
+
+def _plain_lines(title: str, total: int, first: int, every_seconds: float) -> Callable:
+    start = last = time.monotonic()
+
+    def show(done: int, note: str = "") -> None:
+        nonlocal last
+        now = time.monotonic()
+        if now - last < every_seconds and done < total:
+            return
+        last = now
+        left = (now - start) / max(done - first, 1) * (total - done)
+        tail = f"{left:.0f} s left" if done < total else f"done in {now - start:.0f} s"
+        print(f"{title}: {done}/{total}, {tail} {note}".rstrip(), file=sys.stderr, flush=True)
+
+    return show
+
+
+def progress_hook(show: Callable, every_steps: int) -> Callable:
+    """Shows the steps done, and now and then the loss."""
+    note = ""
+
+    def hook(step: int, state: TrainState, metrics: Mapping) -> None:
+        nonlocal note
+        if step % every_steps == 0:
+            note = f"loss {float(metrics['loss']):.3f}"
+        show(step, note)
+
+    return hook

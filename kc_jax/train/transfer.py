@@ -1,0 +1,74 @@
+"""Starting one network from another's parts."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+
+class TransferError(ValueError):
+    """Says which part does not fit, and what to do."""
+
+
+def transfer(
+    target: Mapping[str, Any],
+    source: Mapping[str, Any],
+    parts: Sequence[str],
+    verticals: Sequence[int],
+) -> dict[str, Any]:
+    """Copies parts of one network's variables into another's.
+
+    A shared layer spreads to the verticals' own layers, so that a structured head begins as the
+    same function as the fully connected one it is started from.
+
+    Args:
+      target: variables to start, ``params`` and others.
+      source: variables to start from.
+      parts: of backbone, trunk, bottleneck and logits, those to copy.
+      verticals: for each vertical of the target, its number in the source.
+
+    Returns:
+      The target's variables with those parts replaced.
+
+    Raises:
+      TransferError: a part has other layers or shapes.
+    """
+    params = dict(target["params"])
+    for part in parts:
+        given = source["params"][part]
+        if part == "logits":
+            given = {f"vertical_{v}": given[f"vertical_{s}"] for v, s in enumerate(verticals)}
+        elif "shared" in given and "individual" in params[part]:
+            given = _spread(given, params[part], len(verticals), part)
+        params[part] = _fitting(given, params[part], part)
+    others = {
+        collection: {**tree, **{p: source[collection][p] for p in parts if p in tree}}
+        for collection, tree in target.items() if collection != "params"
+    }
+    return {"params": params, **others}
+
+
+def _spread(given, wanted, num_verticals: int, part: str):
+    """Cuts a shared layer's units into the generic part and a copy for every vertical."""
+    if set(given) != {"shared"}:
+        raise TransferError(f"{part} of the source is already structured and of another form")
+    generic = wanted["shared"]["bias"].shape[0] if "shared" in wanted else 0
+    individual = jax.tree.map(
+        lambda x: jnp.broadcast_to(x[..., generic:], (num_verticals, *x[..., generic:].shape)),
+        given["shared"],
+    )
+    if not generic:
+        return {"individual": individual}
+    return {"shared": jax.tree.map(lambda x: x[..., :generic], given["shared"]),
+            "individual": individual}
+
+
+def _fitting(given, wanted, part: str):
+    found, expected = (jax.tree.map(jnp.shape, tree) for tree in (given, wanted))
+    if found != expected:
+        raise TransferError(
+            f"{part} cannot start from the generalist's: it has the shapes {found}, expected "
+            f"{expected}; leave it out of init_parts or give both heads the same widths"
+        )
+    return given

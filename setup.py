@@ -1,0 +1,38 @@
+"""Packaging of kc_jax."""
+
+import pathlib
+
+from setuptools import find_packages, setup
+
+setup(
+    name="kc_jax",
+    version="0.1.0",
+    description="Knowledge Concentration: one network for 100,000 classes, taught by specialists",
+    long_description=pathlib.Path(__file__).with_name("README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    python_requires=">=3.11",
+    packages=find_packages(include=["kc_jax", "kc_jax.*"]),
+    package_data={"kc_jax.data": ["*.csv"], "kc_jax.stages": ["*.jinja"]},
+    install_requires=[
+        "absl-py>=2.1",
+        "flax>=0.12.8,<0.13",
+        "grain>=0.2.18,<0.3",
+        "importlib_resources>=6",  # tensorflow-datasets 4.9.10 imports it without asking for it.
+        "jax>=0.10.2,<0.12",
+        "jinja2>=3.1",  # The report's template.
+        "matplotlib>=3.8",  # The report's figures, and the fonts that draw the embedded dataset.
+        "ml_collections>=1.0",
+        "numpy>=2",
+        "optax>=0.2.8,<0.3",
+        "orbax-checkpoint>=0.12.8,<0.13",
+        "pillow>=10.4",
+        "rich>=13",  # Progress bars and tables on a terminal.
+        "tensorflow-datasets>=4.9.10,<5",
+    ],
+    extras_require={
+        "cuda": ["jax[cuda13]>=0.10.2,<0.12"],
+        "tpu": ["jax[tpu]>=0.10.2,<0.12"],
+        "dev": ["pytest>=8", "pytest-xdist>=3.6", "ruff>=0.8", "scikit-learn>=1.5"],
+    },
+)

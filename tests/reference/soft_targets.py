@@ -1,0 +1,14 @@
+"""The top-K soft targets of Gao et al. (2017), section 3.1."""
+
+import math
+
+
+def sigmoid(x):
+    return 1 / (1 + math.exp(-x)) if x >= 0 else math.exp(x) / (1 + math.exp(x))
+
+
+def top_k(logits, k):
+    """Gives each row's ids and probabilities, sorted by logit and then by id."""
+    ids = [sorted(range(len(row)), key=lambda c, row=row: (-row[c], c))[:k] for row in logits]
+    probs = [[sigmoid(float(row[c])) for c in kept] for row, kept in zip(logits, ids, strict=True)]
+    return ids, probs

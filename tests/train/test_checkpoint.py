@@ -1,0 +1,86 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from kc_jax import sharding
+from kc_jax.train.checkpoint import CheckpointError, Checkpoints
+from kc_jax.train.state import TrainState, digest
+from tests.train import tiny
+
+
+def make_state(step=3, width=tiny.NUM_CLASSES):
+    """Makes a state of odd values: subnormals, infinities and negative zeros."""
+    values = jnp.array([1e-40, -0.0, jnp.inf, 1 / 3, 3e38][:width], jnp.float32)
+    params = {"logits": {"kernel": jnp.outer(jnp.arange(4.0), jnp.ones(width)), "bias": values}}
+    state = TrainState(
+        jnp.int32(step), params, {"batch_stats": {"mean": values}},
+        optax.adagrad(0.1).init(params),
+    )
+    return jax.device_put(state, sharding.replicated(sharding.make_mesh()))
+
+
+def test_round_trip_is_bit_identical(tmp_path):
+    state = make_state()
+    with Checkpoints(tmp_path / "checkpoints") as checkpoints:
+        checkpoints.save(3, state)
+    with Checkpoints(tmp_path / "checkpoints") as checkpoints:
+        assert checkpoints.latest_step == 3
+        restored = checkpoints.restore(jax.tree.map(jnp.zeros_like, state))
+    assert jax.tree.structure(restored) == jax.tree.structure(state)
+    assert digest(restored) == digest(state)
+    shardings = [leaf.sharding == sharding.replicated(sharding.make_mesh())
+                 for leaf in jax.tree.leaves(restored)]
+    assert all(shardings)
+
+
+def test_the_latest_two_are_kept(tmp_path):
+    with Checkpoints(tmp_path, keep=2) as checkpoints:
+        assert checkpoints.latest_step is None
+        for step in (1, 2, 3, 4):
+            checkpoints.save(step, make_state(step))
+        assert checkpoints.latest_step == 4
+        assert int(checkpoints.restore(make_state()).step) == 4
+    assert sorted(path.name for path in tmp_path.iterdir() if path.is_dir()) == ["3", "4"]
+
+
+def test_saving_a_step_again_does_nothing(tmp_path):
+    with Checkpoints(tmp_path) as checkpoints:
+        checkpoints.save(3, make_state(3))
+        checkpoints.save(3, make_state(3))
+        assert checkpoints.latest_step == 3
+
+
+def test_without_a_checkpoint(tmp_path):
+    with Checkpoints(tmp_path) as checkpoints:
+        with pytest.raises(CheckpointError, match=f"{tmp_path} holds no checkpoint; train"):
+            checkpoints.restore(make_state())
+
+
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        (lambda s: make_state(width=4), r"model_state/batch_stats/mean has shape \(5,\).* \(4,\)"),
+        (lambda s: s.replace(params={**s.params, "pace": {"gamma": jnp.ones(2)}}),
+         r"params/pace/gamma has shape none, expected \(2,\)"),
+        (lambda s: s.replace(params={"logits": {"bias": s.params["logits"]["bias"]}}),
+         r"params/logits/kernel has shape \(4, 5\), expected none"),
+    ],
+)
+def test_other_shapes_name_the_leaf(tmp_path, change, message):
+    state = make_state()
+    with Checkpoints(tmp_path) as checkpoints:
+        checkpoints.save(3, state)
+        with pytest.raises(CheckpointError, match=f"{tmp_path} does not fit: {message}"):
+            checkpoints.restore(change(state))
+
+
+def test_a_restored_state_trains_on(tmp_path):
+    state, _ = tiny.train_once(tiny.make_batch())
+    with Checkpoints(tmp_path) as checkpoints:
+        checkpoints.save(1, state)
+        restored = checkpoints.restore(state)
+    np.testing.assert_array_equal(
+        restored.params["logits"]["kernel"], state.params["logits"]["kernel"]
+    )

@@ -1,0 +1,109 @@
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from kc_jax import config
+from kc_jax.train.optimizer import make_optimizer, make_schedule
+from tests.reference.adagrad import adagrad
+
+PARTS = ("backbone", "trunk", "bottleneck", "logits", "pace")
+STEPS = 6
+
+
+def options(multipliers=None, **changes):
+    return dataclasses.replace(
+        config.Optimizer(
+            learning_rate=0.5, initial_accumulator=0.1, schedule="constant", warmup=0.0,
+            multipliers=config.Multipliers(**{**dict.fromkeys(PARTS, 1.0), **(multipliers or {})}),
+        ),
+        **changes,
+    )
+
+
+def gradients(seed=0):
+    rng = np.random.default_rng(seed)
+    return [{part: {"kernel": rng.normal(size=(3, 2)).astype(np.float32)} for part in PARTS}
+            for _ in range(STEPS)]
+
+
+def run(opts, parts=PARTS):
+    """Gives each part's kernel after every step, from zeros."""
+    tx = make_optimizer(opts, STEPS)
+    params = {part: {"kernel": jnp.zeros((3, 2))} for part in parts}
+    state, update, history = tx.init(params), jax.jit(tx.update), []
+    for tree in gradients():
+        updates, state = update({part: tree[part] for part in parts}, state, params)
+        params = optax.apply_updates(params, updates)
+        history.append(params)
+    return {part: [step[part]["kernel"] for step in history] for part in parts}
+
+
+def expected(part, rates, initial_accumulator=0.1):
+    trees = [tree[part]["kernel"].astype(np.float64) for tree in gradients()]
+    return adagrad(np.zeros((3, 2)), trees, rates, initial_accumulator)
+
+
+@pytest.mark.parametrize("initial_accumulator", [0.0, 0.1, 2.0])
+def test_equals_adagrad(initial_accumulator):
+    history = run(options(initial_accumulator=initial_accumulator))
+    for part in PARTS:
+        params = expected(part, [0.5] * STEPS, initial_accumulator)
+        np.testing.assert_allclose(history[part], params, rtol=1e-5, atol=1e-6)
+
+
+def test_the_rate_follows_the_schedule():
+    history = run(options(schedule="linear"))
+    rates = [0.5 * (1 - step / STEPS) for step in range(STEPS)]
+    np.testing.assert_allclose(history["trunk"], expected("trunk", rates), rtol=1e-5, atol=1e-6)
+
+
+def test_multipliers_scale_their_part_alone():
+    history = run(options({"backbone": 0.1, "pace": 3.0}))
+    for part, factor in {"backbone": 0.1, "pace": 3.0, "trunk": 1.0, "logits": 1.0}.items():
+        params = expected(part, [0.5 * factor] * STEPS)
+        np.testing.assert_allclose(history[part], params, rtol=1e-5, atol=1e-6)
+
+
+def test_zero_freezes():
+    history = run(options({"trunk": 0.0}))
+    np.testing.assert_array_equal(history["trunk"], np.zeros((STEPS, 3, 2)))
+    assert np.all(history["logits"][-1] != 0)
+
+
+def test_networks_without_a_pace():
+    history = run(options({"pace": 5.0}), parts=PARTS[:-1])
+    params = expected("logits", [0.5] * STEPS)
+    np.testing.assert_allclose(history["logits"], params, rtol=1e-5, atol=1e-6)
+
+
+# The rate at the start, at the middle of the decay, at its end and beyond it.
+DECAYS = {"constant": (1, 1, 1, 1), "linear": (1, 0.5, 0, 0), "cosine": (1, 0.5, 0, 0)}
+
+
+@pytest.mark.parametrize("schedule", DECAYS)
+@pytest.mark.parametrize("warmup", [0.0, 0.2])
+def test_schedules(schedule, warmup):
+    rate = make_schedule(options(schedule=schedule, warmup=warmup), 100)
+    steps = (100 * warmup, 50 * (1 + warmup), 100, 150)
+    given = [rate(jnp.int32(step)) for step in steps]
+    np.testing.assert_allclose(given, 0.5 * np.array(DECAYS[schedule]), rtol=1e-5, atol=1e-7)
+
+
+def test_cosine_and_linear_differ():
+    rates = [make_schedule(options(schedule=s), 100)(jnp.int32(25)) for s in ("linear", "cosine")]
+    np.testing.assert_allclose(rates, [0.375, 0.25 * (1 + np.sqrt(0.5))], rtol=1e-5)
+
+
+def test_warm_up_is_linear():
+    rate = make_schedule(options(warmup=0.2), 100)
+    given = [rate(jnp.int32(step)) for step in (0, 5, 10, 20)]
+    np.testing.assert_allclose(given, [0, 0.125, 0.25, 0.5], rtol=1e-5)
+
+
+@pytest.mark.parametrize("schedule", DECAYS)
+def test_trainings_of_one_step(schedule):
+    assert float(make_schedule(options(schedule=schedule), 1)(jnp.int32(0))) == 0.5

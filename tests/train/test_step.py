@@ -1,0 +1,124 @@
+import json
+import os
+import pathlib
+import subprocess
+import sys
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from kc_jax import sharding
+from kc_jax.train import objective
+from kc_jax.train.step import make_predict_step, make_train_step, masked_mean
+from tests.reference import losses as reference
+from tests.train import many_devices, tiny
+
+HALF = (True,) * 4 + (False,) * 4
+
+
+@pytest.mark.parametrize(
+    "mask, mean", [((1, 1, 1), 4.0), ((1, 0, 1), 3.5), ((0, 1, 0), 5.0), ((0, 0, 0), 0.0)]
+)
+def test_masked_mean(mask, mean):
+    given = masked_mean(jnp.array([1.0, 5.0, 6.0]), jnp.array(mask, jnp.bool_))
+    np.testing.assert_allclose(given, mean, rtol=1e-6)
+
+
+def expected_step(batch, rate=0.1):
+    """Takes the step of `tiny.train_once` by hand; returns loss, kernel and bias."""
+    params = tiny.make_tiny_state(optax.sgd(rate)).params["logits"]
+    kernel, bias = (np.asarray(params[name], np.float64) for name in ("kernel", "bias"))
+    images = tiny.numpy_views(batch).reshape(len(batch["mask"]), -1)
+    logits = images @ kernel + bias
+    targets = reference.dense_targets(batch["target_ids"], batch["target_probs"], logits.shape[1])
+    weights = batch["mask"] / np.sum(batch["mask"])
+    loss = np.sum(weights * reference.sigmoid_cross_entropy(logits, targets))
+    slopes = weights[:, None] * reference.sigmoid_cross_entropy_gradient(logits, targets)
+    return loss, kernel - rate * images.T @ slopes, bias - rate * np.sum(slopes, axis=0)
+
+
+@pytest.mark.parametrize("mask", [(True,) * 8, HALF])
+def test_a_step_equals_the_reference(mask):
+    batch = tiny.make_batch(mask=mask)
+    state, metrics = tiny.train_once(batch)
+    loss, kernel, bias = expected_step(batch)
+    np.testing.assert_allclose(metrics["loss"], loss, rtol=1e-5)
+    np.testing.assert_allclose(state.params["logits"]["kernel"], kernel, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(state.params["logits"]["bias"], bias, rtol=1e-5, atol=1e-6)
+
+
+def test_a_step_counts_itself_and_updates_the_models_state():
+    state, _ = tiny.train_once(tiny.make_batch())
+    assert int(state.step) == 1
+    assert int(state.model_state["batch_stats"]["passes"]) == 1
+
+
+def test_padded_rows_change_neither_loss_nor_parameters():
+    real = tiny.make_batch(0, mask=HALF)
+    other = tiny.make_batch(1, mask=HALF)
+    padded_otherwise = {name: np.concatenate([real[name][:4], other[name][4:]]) for name in real}
+    alone = {name: array[:4] for name, array in real.items()}
+    state, metrics = tiny.train_once(real)
+    for batch in (padded_otherwise, alone):
+        again, again_metrics = tiny.train_once(batch)
+        np.testing.assert_allclose(again_metrics["loss"], metrics["loss"], rtol=1e-6)
+        for a, b in zip(jax.tree.leaves(again.params), jax.tree.leaves(state.params), strict=True):
+            np.testing.assert_allclose(a, b, rtol=1e-6, atol=1e-6)
+
+
+def test_metrics_are_masked_means_of_every_term_and_loss_alone_is_minimised():
+    def judge(logits, batch):
+        terms = objective.sigmoid(logits, batch)
+        return {**terms, "record": batch["record_id"].astype(jnp.float32) * jnp.sum(logits * 0 + 1)}
+
+    batch = tiny.make_batch(mask=HALF)
+    state, metrics = tiny.train_once(batch, judge)
+    plain, plain_metrics = tiny.train_once(batch)
+    assert set(metrics) == {"loss", "record"}
+    expected = np.mean(batch["record_id"][:4]) * batch["mask"].size * tiny.NUM_CLASSES
+    np.testing.assert_allclose(metrics["record"], expected, rtol=1e-5)
+    np.testing.assert_allclose(metrics["loss"], plain_metrics["loss"], rtol=1e-6)
+    np.testing.assert_allclose(
+        state.params["logits"]["kernel"], plain.params["logits"]["kernel"], rtol=1e-6
+    )
+
+
+def test_the_state_is_donated():
+    mesh, tx = sharding.make_mesh(), optax.sgd(0.1)
+    train_step = make_train_step(tiny.TinyModel(), objective.sigmoid, tx, tiny.views, mesh)
+    state = jax.device_put(tiny.make_tiny_state(tx), sharding.replicated(mesh))
+    batch = sharding.put_batch(mesh, tiny.make_batch())
+    train_step(state, batch)
+    assert all(leaf.is_deleted() for leaf in jax.tree.leaves(state))
+    assert not any(leaf.is_deleted() for leaf in jax.tree.leaves(batch))
+
+
+def test_predict_step_infers():
+    mesh, batch = sharding.make_mesh(), tiny.make_batch()
+    variables = tiny.make_tiny_state(optax.sgd(0.1)).variables
+    predict = make_predict_step(tiny.TinyModel(), tiny.views, mesh)
+    logits = predict(variables, sharding.put_batch(mesh, batch))
+    params = variables["params"]["logits"]
+    images = tiny.numpy_views(batch).reshape(tiny.BATCH, -1)
+    expected = images @ np.asarray(params["kernel"], np.float64) + np.asarray(params["bias"])
+    np.testing.assert_allclose(logits, expected, rtol=1e-5, atol=1e-5)
+    assert not any(leaf.is_deleted() for leaf in jax.tree.leaves(variables))
+
+
+def test_eight_devices_take_the_same_step_as_one():
+    environment = {
+        **os.environ,
+        "JAX_PLATFORMS": "cpu",
+        "XLA_FLAGS": "--xla_force_host_platform_device_count=8",
+    }
+    run = subprocess.run(
+        [sys.executable, "-m", many_devices.__name__], env=environment, check=True,
+        capture_output=True, text=True, cwd=pathlib.Path(__file__).parents[2],
+    )
+    many, one = json.loads(run.stdout.splitlines()[-1]), many_devices.result()
+    assert many.pop("devices") == 8
+    for name, value in many.items():
+        np.testing.assert_allclose(value, one[name], rtol=1e-5, atol=1e-6, err_msg=name)
