@@ -7,7 +7,7 @@ def optimizer(learning_rate: float) -> ml_collections.ConfigDict:
     """Gives Adagrad with a warm-up and a cosine decay."""
     return ml_collections.ConfigDict({
         "learning_rate": learning_rate,
-        "initial_accumulator": 0.1,
+        "initial_accumulator": 1e-3,
         "schedule": "cosine",
         "warmup": 0.02,
         "multipliers": {
@@ -50,12 +50,15 @@ def get_config(name: str) -> ml_collections.ConfigDict:
         "source": "glyph_tree",
         "variant": "embedded",
         "directory": "",
+        "image_key": "image",
+        "label_key": "class_id",
         "label_space": "",
         "num_classes": 1000,
         "num_verticals": 20,
         "image_size": 32,
         "channels": 1,
         "augmentation": "glyph",
+        "test_augmentation": "glyph",
         "seed": 0,
         "test_views": 5,
     }
@@ -65,11 +68,11 @@ def get_config(name: str) -> ml_collections.ConfigDict:
         "kernel_stddev": 0.0,
         "compute_dtype": "float32",
     }
-    config.generalist = training("FC256-FC8", num_epochs=20.0, learning_rate=0.06)
-    config.teachers = training("FC256-FC128", num_epochs=10.0, learning_rate=0.03)
+    config.generalist = training("FC256-FC8", num_epochs=20.0, learning_rate=0.03)
+    config.teachers = training("FC256-FC128", num_epochs=10.0, learning_rate=0.02)
     config.teachers.update({"init_from": "generalist", "label_smearing": True, "batch_size": 64})
     config.soft_targets = {"top_k": 100, "num_views": 8, "batch_size": 256}
-    config.student = training("FC256-SC8", num_epochs=20.0, learning_rate=0.06)
+    config.student = training("FC256-SC8", num_epochs=20.0, learning_rate=0.03)
     config.student.update({"name": "student", "distill_weight": 1.0})
     config.evaluation = {"batch_size": 256, "at_k": 50, "gallery_size": 60}
     config.mesh = {"data": -1, "model": 1}
@@ -77,3 +80,19 @@ def get_config(name: str) -> ml_collections.ConfigDict:
         "checkpoint_every_steps": 500, "log_every_steps": 20, "print_every_seconds": 5.0,
     }
     return config
+
+
+def as_in_the_paper(config: ml_collections.ConfigDict) -> None:
+    """Sets how the paper trains: Adagrad at 0.001, batches of 64, 5 epochs, K = 100."""
+    config.teachers.init_from = "scratch"
+    config.student.distill_weight = 1.0
+    config.student.self_paced.level = "vertical"
+    for network in (config.generalist, config.teachers, config.student):
+        network.num_epochs = 5.0
+        network.batch_size = 64
+        network.optimizer.update({
+            "learning_rate": 0.001, "initial_accumulator": 0.1, "schedule": "constant",
+            "warmup": 0.0,
+        })
+    config.soft_targets.update({"top_k": 100, "num_views": 1})
+    config.running.update({"checkpoint_every_steps": 10_000, "log_every_steps": 100})

@@ -58,19 +58,11 @@ def paper(config):
     config.data.update({
         "source": "declared", "variant": "", "num_classes": 102_400, "num_verticals": 20,
         "image_size": 224, "channels": 3, "augmentation": "photo",
+        "test_augmentation": "photo_centre", "test_views": 1,
     })
     config.model.update({"backbone": "inception_v2", "backbone_options": {"base": "mixed_5c"}})
     config.generalist.head = "FC4096-FC512"
     config.teachers.head = "FC4096-FC4096"
     config.student.head = "FC4096-SC512"
-    config.teachers.init_from = "scratch"
-    config.student.self_paced.level = "vertical"
-    for training in (config.generalist, config.teachers, config.student):
-        training.num_epochs = 5.0
-        training.batch_size = 64
-        training.optimizer.update({
-            "learning_rate": 0.001, "schedule": "constant", "warmup": 0.0,
-        })
-    config.soft_targets.num_views = 1
-    config.running.update({"checkpoint_every_steps": 10_000, "log_every_steps": 100})
+    common.as_in_the_paper(config)
     return config

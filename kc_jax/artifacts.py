@@ -10,16 +10,17 @@ from collections.abc import Mapping
 from typing import Any
 
 from kc_jax.config import describe_differences
+from kc_jax.errors import UserError
 
 SCHEMA_VERSION = 1
 MANIFEST = "manifest.json"
 
 
-class StaleArtifactError(RuntimeError):
+class StaleArtifactError(UserError, RuntimeError):
     """Says which part of a working directory was made from other inputs, and what to do."""
 
 
-class MissingArtifactError(RuntimeError):
+class MissingArtifactError(UserError, RuntimeError):
     """Says which part of a working directory is missing and which stage makes it."""
 
 

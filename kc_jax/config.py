@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from kc_jax.core.head_spec import HeadSpec
+from kc_jax.errors import UserError
 
 
-class ConfigError(ValueError):
+class ConfigError(UserError, ValueError):
     """Names the option that is wrong, what was expected, and the remedy."""
 
 
@@ -18,16 +19,19 @@ class Data:
     """Says what images there are and how they are seen.
 
     Attributes:
-      source: where records come from: ``glyph_tree``, or ``declared`` for a label space without
-        images, which serves `describe` alone.
+      source: where records come from: ``glyph_tree``, ``tfds_folder`` for a dataset of yours, or
+        ``declared`` for a label space without images, which serves `describe` alone.
       variant: the source's own variant, such as ``embedded``.
       directory: where prepared data lies; empty for a cache in the user's home.
+      image_key: feature of a ``tfds_folder`` that holds the image.
+      label_key: feature of a ``tfds_folder`` that holds one class id or a list of them.
       label_space: CSV of your label space; empty where the source brings one.
       num_classes: classes of a ``declared`` label space without a CSV.
       num_verticals: its verticals, of sizes that differ by at most one.
       image_size: height and width the network sees, pixels.
       channels: colour channels of an image.
-      augmentation: name of the random view drawn of each image.
+      augmentation: name of the random view drawn of each training image.
+      test_augmentation: name of the view drawn of each test image.
       seed: of views and of the records' order.
       test_views: fixed views of each test image.
     """
@@ -35,12 +39,15 @@ class Data:
     source: str
     variant: str
     directory: str
+    image_key: str
+    label_key: str
     label_space: str
     num_classes: int
     num_verticals: int
     image_size: int
     channels: int
     augmentation: str
+    test_augmentation: str
     seed: int
     test_views: int
 

@@ -3,8 +3,14 @@
 import jax
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
+from kc_jax.errors import UserError
+
 DATA_AXIS = "data"
 MODEL_AXIS = "model"
+
+
+class MeshError(UserError, ValueError):
+    """Says what does not fit onto the devices."""
 
 
 def make_mesh(data: int = -1, model: int = 1) -> Mesh:
@@ -15,13 +21,13 @@ def make_mesh(data: int = -1, model: int = 1) -> Mesh:
       model: devices that share the parameters.
 
     Raises:
-      ValueError: the devices do not fill the mesh.
+      MeshError: the devices do not fill the mesh.
     """
     num_devices = jax.device_count()
     if data == -1 and model > 0:
         data = max(num_devices // model, 1)
     if data < 1 or model < 1 or data * model != num_devices:
-        raise ValueError(
+        raise MeshError(
             f"mesh.data × mesh.model is {data} × {model} but there are {num_devices} devices; "
             "choose numbers whose product is the number of devices, or mesh.data=-1"
         )
@@ -42,11 +48,11 @@ def check_batch_size(mesh: Mesh, batch_size: int, name: str) -> None:
     """Checks that a batch splits evenly over the mesh.
 
     Raises:
-      ValueError: names the option and the devices.
+      MeshError: names the option and the devices.
     """
     data = mesh.shape[DATA_AXIS]
     if batch_size % data:
-        raise ValueError(
+        raise MeshError(
             f"{name} is {batch_size}, which {data} devices cannot share evenly; "
             f"choose a multiple of {data}"
         )

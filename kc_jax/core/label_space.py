@@ -10,10 +10,12 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
+from kc_jax.errors import UserError
+
 SCHEMA_VERSION = 1
 
 
-class LabelSpaceError(ValueError):
+class LabelSpaceError(UserError, ValueError):
     """Says what is wrong with a label space, where, and what to do."""
 
 

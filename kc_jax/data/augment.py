@@ -6,6 +6,8 @@ from collections.abc import Callable
 import jax
 import jax.numpy as jnp
 
+from kc_jax.config import ConfigError
+
 VERSION = 1  # A stored soft target belongs to one version; raise it when any view changes.
 
 SPLIT_STREAMS = {"train": 0, "test": 1}
@@ -58,7 +60,43 @@ def glyph(key: jax.Array, image: jax.Array, size: int) -> jax.Array:
     return 2.0 * (drawn + noise) - 1.0
 
 
-AUGMENTATIONS: dict[str, Callable] = {"glyph": glyph}
+def photo(key: jax.Array, image: jax.Array, size: int) -> jax.Array:
+    """Draws one view of a photograph: a crop of random area and place, mirrored half the time.
+
+    Args:
+      key: the view's random key.
+      image: u8[H, H, channels].
+      size: height and width of the view, pixels.
+
+    Returns:
+      f32[size, size, channels], -1 to 1.
+    """
+    area_key, place_key, mirror_key = jax.random.split(key, 3)
+    side = jnp.sqrt(jax.random.uniform(area_key, (), minval=0.35, maxval=1.0)) * image.shape[0]
+    corner = jax.random.uniform(place_key, (2,)) * (image.shape[0] - side)
+    view = _crop(image, corner, side, size)
+    return jnp.where(jax.random.bernoulli(mirror_key), view, view[:, ::-1])
+
+
+def photo_centre(key: jax.Array, image: jax.Array, size: int) -> jax.Array:
+    """Cuts the middle out of a photograph; see `photo`. The key is not used."""
+    del key
+    corner = jnp.full((2,), (image.shape[0] - size) / 2, jnp.float32)
+    return _crop(image, corner, jnp.float32(size), size)
+
+
+def _crop(image, corner, side, size: int):
+    scale = jnp.broadcast_to(size / side, (2,))
+    pixels = image.astype(jnp.float32) / 127.5 - 1.0
+    shape = (size, size, image.shape[-1])
+    return jax.image.scale_and_translate(
+        pixels, shape, (0, 1), scale, -corner * scale, method="linear"
+    )
+
+
+AUGMENTATIONS: dict[str, Callable] = {
+    "glyph": glyph, "photo": photo, "photo_centre": photo_centre,
+}
 
 
 @functools.cache
@@ -76,7 +114,7 @@ def make_views(name: str, *, seed: int, split: str, size: int) -> Callable:
       f32[B, size, size, channels].
     """
     if name not in AUGMENTATIONS:
-        raise ValueError(f"augmentation {name!r} is unknown; expected one of "
+        raise ConfigError(f"augmentation {name!r} is unknown; expected one of "
                          f"{', '.join(AUGMENTATIONS)}")
     augment = AUGMENTATIONS[name]
 

@@ -14,6 +14,8 @@ import matplotlib
 from matplotlib import ft2font
 from PIL import Image, ImageFont
 
+from kc_jax.errors import UserError
+
 MASK_SIZE = 64
 FONT_SIZE = 56
 
@@ -40,7 +42,7 @@ FACE_SHA256 = {
 }
 
 
-class FontMismatchError(ValueError):
+class FontMismatchError(UserError, ValueError):
     """Fonts on this machine do not draw the masks that the class list was made from."""
 
 

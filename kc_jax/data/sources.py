@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import numpy as np
 import tensorflow_datasets as tfds
-from PIL import Image
+from PIL import Image, ImageOps
 
 from kc_jax import artifacts
 from kc_jax.config import ConfigError, Data
@@ -17,7 +17,8 @@ from kc_jax.core import label_space as label_spaces
 from kc_jax.core.label_space import LabelSpace
 from kc_jax.data import glyphs
 
-SPLITS = ("train", "test")
+# A photograph is read this much larger than the network sees it, for random crops.
+PHOTO_MARGIN = 1.15
 
 
 @dataclasses.dataclass(frozen=True)
@@ -86,10 +87,11 @@ def open_source(data: Data, split: str) -> Source:
     """
     if data.source == "declared":
         raise ConfigError(
-            "config.data.source is 'declared', which has a label space but no images; to train, "
-            "give images with labels: set --config.data.source to one of "
-            f"{', '.join(sorted(SOURCES))} and --config.data.label_space to a CSV with the columns "
-            "class_id,name,vertical,path (one row a class). The stage describe needs no images"
+            "config.data.source is 'declared', which has a label space but no images (enough for "
+            "the stage describe); to train on yours, set --config.data.source=tfds_folder, "
+            "--config.data.directory to a folder that TensorFlow Datasets prepared with "
+            "file_format='array_record', and --config.data.label_space to a CSV with the columns "
+            "class_id,name,vertical,path, one row a class"
         )
     if data.source not in SOURCES:
         raise ConfigError(
@@ -102,14 +104,91 @@ def open_source(data: Data, split: str) -> Source:
 def _open_glyphs(data: Data, split: str) -> Source:
     directory = pathlib.Path(data.directory) if data.directory else default_directory()
     builder = glyphs.prepare(directory, data.variant)
-    records = builder.as_data_source(split=split, decoders={"image": tfds.decode.SkipDecoding()})
-    images, labels = [], []
-    for record in records:  # Small enough to stay decoded in memory: 4 KiB a mask.
-        images.append(decode(record["image"]))
-        labels.append((int(record["class_id"]),))
-    images = np.stack(images)
+    records = _undecoded(builder, split)
+    images = np.stack([decode(record["image"]) for record in records])  # 4 KiB a mask.
+    labels = tuple((int(record["class_id"]),) for record in records)
     digest = artifacts.fingerprint([split, labels, str(builder.version), hash_images(images)])
-    return Source(split, tuple(labels), images.__getitem__, digest)
+    return Source(split, labels, images.__getitem__, digest)
+
+
+def _open_tfds_folder(data: Data, split: str) -> Source:
+    builder = _builder_of_folder(data, split)
+    records = _undecoded(builder, split)
+    num_classes = load_label_space(data).num_classes
+    labels = tuple(_labels_of(record, data) for record in records)
+    for index, ids in enumerate(labels):
+        if not ids or min(ids) < 0 or max(ids) >= num_classes:
+            raise ConfigError(
+                f"record {index} of split {split!r} in {data.directory} has the labels {ids}; "
+                f"expected at least one, each from 0 to {num_classes - 1} as in "
+                f"{data.label_space}"
+            )
+    digest = artifacts.fingerprint([split, labels, str(builder.info.splits[split].num_bytes)])
+    side = round(data.image_size * PHOTO_MARGIN)
+
+    def read(index: int) -> np.ndarray:
+        return fit_square(records[index][data.image_key], side, data.channels)
+
+    return Source(split, labels, read, digest)
+
+
+def _builder_of_folder(data: Data, split: str):
+    needed = (
+        "give a folder that TensorFlow Datasets prepared with file_format='array_record' "
+        "(--config.data.directory=…/NAME/VERSION), with the splits train and test, an image under "
+        f"{data.image_key!r} (--config.data.image_key) and one class id or a list of them under "
+        f"{data.label_key!r} (--config.data.label_key), and --config.data.label_space, a CSV with "
+        "the columns class_id,name,vertical,path"
+    )
+    if not data.directory or not data.label_space:
+        missing = "directory" if not data.directory else "label_space"
+        raise ConfigError(f"config.data.{missing} is empty; {needed}")
+    try:
+        builder = tfds.builder_from_directory(data.directory)
+    except (FileNotFoundError, ValueError):
+        raise ConfigError(
+            f"config.data.directory is {data.directory!r}, where there is no prepared dataset; "
+            f"{needed}"
+        ) from None
+    for key, known in (
+        (split, builder.info.splits), (data.image_key, builder.info.features),
+        (data.label_key, builder.info.features),
+    ):
+        if key not in known:
+            raise ConfigError(
+                f"the dataset in {data.directory} has no {key!r}, only {', '.join(known)}; {needed}"
+            )
+    return builder
+
+
+def _undecoded(builder, split: str):
+    """Opens a split whose images are the bytes of their files."""
+    images = {
+        key: tfds.decode.SkipDecoding()
+        for key, feature in builder.info.features.items()
+        if isinstance(feature, tfds.features.Image)
+    }
+    return builder.as_data_source(split=split, decoders=images)
+
+
+def _labels_of(record, data: Data) -> tuple[int, ...]:
+    return tuple(int(c) for c in np.atleast_1d(record[data.label_key]))
+
+
+def fit_square(encoded: bytes, side: int, channels: int) -> np.ndarray:
+    """Decodes an image file, scales its shorter side and cuts out the middle.
+
+    Args:
+      encoded: the file's bytes.
+      side: height and width wanted, pixels.
+      channels: 1 for grey, 3 for colour.
+
+    Returns:
+      u8[side, side, channels].
+    """
+    with Image.open(io.BytesIO(encoded)) as image:
+        square = ImageOps.fit(image.convert("L" if channels == 1 else "RGB"), (side, side))
+    return np.asarray(square).reshape(side, side, channels)
 
 
 def decode(encoded: bytes) -> np.ndarray:
@@ -124,4 +203,7 @@ def hash_images(images: np.ndarray) -> str:
     return hashlib.sha256(np.ascontiguousarray(images)).hexdigest()
 
 
-SOURCES: dict[str, Callable[[Data, str], Source]] = {"glyph_tree": _open_glyphs}
+SOURCES: dict[str, Callable[[Data, str], Source]] = {
+    "glyph_tree": _open_glyphs,
+    "tfds_folder": _open_tfds_folder,
+}

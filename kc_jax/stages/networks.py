@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from kc_jax import artifacts, sharding
-from kc_jax.config import Config, Training, build_part
+from kc_jax.config import Config, ConfigError, Training, build_part
 from kc_jax.core.head_spec import HeadSpec
 from kc_jax.core.label_space import LabelSpace
 from kc_jax.data import augment, batches, sources
@@ -39,10 +39,14 @@ def build_model(config: Config, training: Training, space: LabelSpace) -> Classi
     """
     pace = dataclasses.asdict(training.self_paced)
     dtype = DTYPES[config.model.compute_dtype]
-    return Classifier(
-        backbone=make_backbone(
+    try:
+        backbone = make_backbone(
             config.model.backbone, dtype=dtype, **config.model.backbone_options
-        ),
+        )
+    except ValueError as error:
+        raise ConfigError(f"config.model.backbone: {error}") from None
+    return Classifier(
+        backbone=backbone,
         head=HeadSpec.parse(training.head),
         sizes=space.sizes,
         prior=1.0 / max(space.num_classes, 2),
@@ -134,7 +138,8 @@ def hard_targets(
 def split_views(config: Config, split: str) -> Callable:
     """Makes the function that draws the views of a split."""
     data = config.data
-    return augment.make_views(data.augmentation, seed=data.seed, split=split, size=data.image_size)
+    name = {"train": data.augmentation, "test": data.test_augmentation}[split]
+    return augment.make_views(name, seed=data.seed, split=split, size=data.image_size)
 
 
 def train_network(config: Config, task: Task, workdir: artifacts.Workdir) -> None:
@@ -146,7 +151,7 @@ def train_network(config: Config, task: Task, workdir: artifacts.Workdir) -> Non
       workdir: where the generalist lies, if the network starts from it.
     """
     start = time.monotonic()
-    training, running = task.training, config.running
+    training = task.training
     mesh = sharding.make_mesh(config.mesh.data, config.mesh.model)
     sharding.check_batch_size(mesh, training.batch_size, "batch_size")
     num_steps = max(
@@ -166,28 +171,19 @@ def train_network(config: Config, task: Task, workdir: artifacts.Workdir) -> Non
         if checkpoints.latest_step is not None:
             state = checkpoints.restore(state)
         first_step = int(state.step)
-        stream = batches.train_batches(
-            sources.open_source(config.data, "train"),
-            task.record_ids,
-            task.targets,
-            batch_size=training.batch_size,
-            seed=task.seed,
-            num_views=task.num_views,
-            start_step=first_step,
-        )
         with hooks.progress(
-            task.title, num_steps, first_step, running.print_every_seconds
+            task.title, num_steps, first_step, config.running.print_every_seconds
         ) as show:
             state = fit(
                 state,
-                (sharding.put_batch(mesh, batch) for batch in stream),
+                _device_batches(config, task, mesh, first_step),
                 train_step,
                 learning_rate=schedule,
                 num_steps=num_steps,
                 hooks=[
                     _metrics_log(config, task, schedule, first_step),
-                    hooks.checkpoint_hook(checkpoints, running.checkpoint_every_steps),
-                    hooks.progress_hook(show, running.log_every_steps),
+                    hooks.checkpoint_hook(checkpoints, config.running.checkpoint_every_steps),
+                    hooks.progress_hook(show, config.running.log_every_steps),
                 ],
             )
         checkpoints.save(num_steps, state)
@@ -199,6 +195,19 @@ def train_network(config: Config, task: Task, workdir: artifacts.Workdir) -> Non
         images_seen=num_steps * training.batch_size,
         seconds=round(time.monotonic() - start, 1),
     )
+
+
+def _device_batches(config: Config, task: Task, mesh, first_step: int):
+    stream = batches.train_batches(
+        sources.open_source(config.data, "train"),
+        task.record_ids,
+        task.targets,
+        batch_size=task.training.batch_size,
+        seed=task.seed,
+        num_views=task.num_views,
+        start_step=first_step,
+    )
+    return (sharding.put_batch(mesh, batch) for batch in stream)
 
 
 _optimizer = functools.cache(optimizer.make_optimizer)
@@ -233,7 +242,8 @@ def _metrics_log(config: Config, task: Task, schedule: Callable, first_step: int
             "learning_rate": float(schedule(step_number)),
         }
         if "pace" in state.params:
-            values["pace"] = _pace_by_vertical(np.asarray(state.params["pace"]["gamma"]), task.space)
+            gamma = np.asarray(state.params["pace"]["gamma"])
+            values["pace"] = _pace_by_vertical(gamma, task.space)
         return values
 
     return hooks.MetricsLog(

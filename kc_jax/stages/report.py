@@ -13,9 +13,8 @@ import jinja2
 from kc_jax import artifacts
 from kc_jax.artifacts import Workdir
 from kc_jax.config import Config
-from kc_jax.stages import evaluate
+from kc_jax.stages import evaluate, report_text
 from kc_jax.stages import report_figures as figures
-from kc_jax.stages import report_text
 from kc_jax.stages.report_text import GENERALIST, Results
 from kc_jax.train import hooks
 

@@ -49,9 +49,9 @@ def vertical_bars(
     """
     verticals = list(next(iter(vertical_ap.values())))
     count = len(vertical_ap)
-    height = 1.4 + len(verticals) * (0.14 + 0.11 * count)
+    height = 1.1 + len(verticals) * (0.1 + 0.095 * count)
     figure, (axes,) = _panels(1, height)
-    thickness = 0.8 / count
+    thickness = 0.84 / count
     for i, (method, values) in enumerate(vertical_ap.items()):
         places = np.arange(len(verticals)) + (i - (count - 1) / 2) * thickness
         axes.barh(
@@ -107,7 +107,7 @@ def pace_curves(logs: Mapping[str, Log], verticals: Sequence[str]) -> Figure:
     height = max(3.4, 1.2 + 0.17 * min(len(verticals), MOST_LABELS))
     figure, panels = _panels(len(logs), height * len(logs))
     for axes, (student, log) in zip(panels, logs.items(), strict=True):
-        _pace_panel(axes, log, verticals)
+        _pace_panel(axes, log, verticals, height)
         axes.set_title(plain(student), loc="left", fontsize=10, color=INK, parse_math=False)
     return figure
 
@@ -137,7 +137,7 @@ def _panels(count: int, height: float) -> tuple[Figure, list[Axes]]:
 
 def _legend_above(axes: Axes, count: int) -> None:
     axes.legend(
-        loc="lower left", bbox_to_anchor=(0, 1), ncols=min(count, 4), frameon=False, fontsize=9,
+        loc="lower left", bbox_to_anchor=(0, 1), ncols=min(count, 6), frameon=False, fontsize=9,
         borderaxespad=0.2,
     )
 
@@ -146,7 +146,7 @@ def _curve(axes: Axes, log: Log, key: str, *, label: str | None = None, **style)
     """Draws a logged value; a long noisy one is drawn pale under its running mean."""
     x = np.array([entry["epoch"] for entry in log], float)
     y = np.array([entry[key] for entry in log], float)
-    style = {"linewidth": 1.6, **style}
+    style = {"linewidth": 1.6, "marker": "." if len(x) == 1 else "", **style}
     if len(x) >= SMOOTH_FROM:
         axes.plot(x, y, **{**style, "linewidth": 0.7, "alpha": 0.25})
         window = len(x) // 30 | 1
@@ -155,7 +155,7 @@ def _curve(axes: Axes, log: Log, key: str, *, label: str | None = None, **style)
     axes.plot(x, y, label=label, **style)
 
 
-def _pace_panel(axes: Axes, log: Log, verticals: Sequence[str]) -> None:
+def _pace_panel(axes: Axes, log: Log, verticals: Sequence[str], height: float) -> None:
     x = np.array([entry["epoch"] for entry in log], float)
     pace = np.array([entry["pace"] for entry in log], float)
     order = np.argsort(-pace[-1], kind="stable")
@@ -164,8 +164,9 @@ def _pace_panel(axes: Axes, log: Log, verticals: Sequence[str]) -> None:
         named = set(order)
     else:
         named = {*order[: MOST_LABELS // 2], *order[-MOST_LABELS // 2 :]}
+    marker = "." if len(x) == 1 else ""
     for vertical, shade in zip(order, shades, strict=True):
-        axes.plot(x, pace[:, vertical], color=shade, linewidth=1.4)
+        axes.plot(x, pace[:, vertical], color=shade, linewidth=1.4, marker=marker)
     low, high = float(pace.min()), float(pace.max())
     margin = 0.06 * (high - low) or 0.01
     axes.set_ylim(low - margin, high + margin)
@@ -176,14 +177,14 @@ def _pace_panel(axes: Axes, log: Log, verticals: Sequence[str]) -> None:
     axes.set_ylabel(r"pace  $\gamma_v / \sqrt{N_v}$")
     ends = [(pace[-1, v], plain(verticals[v]), s) for v, s in zip(order, shades, strict=True)
             if v in named]
-    _name_ends(axes, ends)
+    _name_ends(axes, ends, 10.5 / 72 / (height - 0.8))
 
 
-def _name_ends(axes: Axes, ends: Sequence[tuple[float, str, object]]) -> None:
-    """Names curves right of the axes, highest first, apart from each other."""
+def _name_ends(axes: Axes, ends: Sequence[tuple[float, str, object]], gap: float) -> None:
+    """Names curves right of the axes, highest first, a share of its height apart."""
     low, high = axes.get_ylim()
     ideal = [(value - low) / (high - low) for value, _, _ in ends]
-    gap = min(0.055, 1 / max(len(ends) - 1, 1))
+    gap = min(gap, 1 / max(len(ends) - 1, 1))
     for place, (value, name, shade) in zip(_spread(ideal, gap), ends, strict=True):
         axes.annotate(
             name, xy=(1, (value - low) / (high - low)), xytext=(1.035, place),

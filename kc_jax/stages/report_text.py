@@ -88,8 +88,9 @@ def gap_line(results: Results) -> str:
     """Says in a line which share of the gap is closed."""
     if results.gap_closed is None:
         return "Gap closed: none to close, the specialists are not better than the generalist"
-    ends = [percent(results.mean_ap(m)) for m in (GENERALIST, results.student, SPECIALISTS)]
-    return f"Gap closed: {percent(results.gap_closed)} % ({' → '.join(ends[::2])}: {ends[1]})"
+    means = [f"{plain(m)} {percent(results.mean_ap(m))}"
+             for m in (GENERALIST, results.student, SPECIALISTS)]
+    return f"Gap closed: {percent(results.gap_closed)} % ({', '.join(means)})"
 
 
 def headline(results: Results) -> str:
@@ -99,16 +100,18 @@ def headline(results: Results) -> str:
     side = "above" if points > 0 else "below"
     against = f"{abs(points):.1f} points {side}" if abs(points) >= 0.05 else "level with"
     params = {m: results[m]["params"] / results[GENERALIST]["params"] for m in results.methods}
+    name = plain(results.student)
+    student = "The student" if name == "student" else f"The student “{name}”"
     share = results.gap_closed
     if share is None:
         verdict = "The specialists are not better than the generalist, so there is no gap to close"
-    elif share < 0:
-        verdict = f"It closes none of the gap between them ({percent(share)} %)"
     else:
-        verdict = f"It closes {percent(share)} % of the gap between them"
+        closed = f"{percent(share)} %" if share >= 0 else "none"
+        note = f" ({percent(share)} %)" if share < 0 else ""
+        verdict = f"The student closes {closed} of the gap from generalist to specialists{note}"
     return (
-        f"{plain(results.student)} reaches a mean average precision of {percent(own)} %, "
-        f"{against} the generalist ({percent(base)} %); the specialists together reach "
+        f"{student} reaches a mean average precision of {percent(own)} %, "
+        f"{against} the generalist ({percent(base)} %). The specialists together reach "
         f"{percent(top)} %. {verdict}, with {params[results.student]:.2f} times the generalist's "
         f"parameters; the specialists have {params[SPECIALISTS]:.2f} times as many."
     )
@@ -132,28 +135,33 @@ def print_summary(results: Results, workdir: Workdir) -> None:
 
 def _tables(console: Console, results: Results, methods: Sequence[str]) -> list[Table]:
     """Makes one table, or several of fewer methods where one is wider than the console."""
-    table = _table(console, results, methods)
     wide = console.options.update(max_width=10_000)
-    if len(methods) == 1 or console.measure(table, options=wide).maximum <= console.width:
-        return [table]
+    for name_width in (None, 18):
+        table = _table(console, results, methods, name_width)
+        if console.measure(table, options=wide).maximum <= console.width or len(methods) == 1:
+            return [table]
     half = (len(methods) + 1) // 2
     return [*_tables(console, results, methods[:half]), *_tables(console, results, methods[half:])]
 
 
-def _table(console: Console, results: Results, methods: Sequence[str]) -> Table:
-    table = Table(box=SIMPLE_HEAD, pad_edge=False)
-    table.add_column("vertical", overflow="fold")
+def _table(
+    console: Console, results: Results, methods: Sequence[str], name_width: int | None
+) -> Table:
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 0, 0, 1))
+    table.add_column("vertical", overflow="fold", max_width=name_width)
     for method in methods:
         table.add_column(Text(plain(method)), justify="right", no_wrap=True)
-    rows = {plain(v): {m: results[m]["vertical_ap"][v] for m in results.methods}
-            for v in results.verticals}
-    means = {m: results.mean_ap(m) for m in results.methods}
-    for name, values in [*rows.items(), ("mean", means)]:
+
+    def add(name: str, values: Mapping[str, float]) -> None:
         best = results.best(values)
-        cells = [_cell(console, percent(values[m]), m in best) for m in methods]
-        if name == "mean" and values is means:
-            table.add_section()
-        table.add_row(Text(name), *cells)
+        table.add_row(
+            Text(name), *(_cell(console, percent(values[m]), m in best) for m in methods)
+        )
+
+    for vertical in results.verticals:
+        add(plain(vertical), results.of_vertical(vertical))
+    table.add_section()
+    add("mean", results.means)
     table.add_row("parameters", *(f"{results[m]['params']:,}" for m in methods))
     return table
 

@@ -6,7 +6,6 @@ from kc_jax import artifacts
 from kc_jax.artifacts import Workdir
 from kc_jax.config import Config
 from kc_jax.data import sources
-from kc_jax.data.targets import label_targets
 from kc_jax.stages import networks
 
 

@@ -1,5 +1,7 @@
 """Asks every teacher about the images of its vertical and stores the top-K soft targets."""
 
+from collections.abc import Callable, Iterable, Iterator
+
 import numpy as np
 
 from kc_jax import artifacts
@@ -30,27 +32,27 @@ def run(config: Config, workdir: Workdir) -> bool:
     total = sum(len(r) for r in records.values()) * config.soft_targets.num_views
     with hooks.progress("soft targets", total, 0, config.running.print_every_seconds) as show:
         done = 0
-        for vertical_id in todo:
-            parts = _teacher_parts(config, workdir, space, source, vertical_id, records[vertical_id])
-
-            def counted(parts=parts):
-                nonlocal done
-                for ids, probs in parts:
-                    done += len(ids)
-                    show(done)
-                    yield ids, probs
-
+        for vertical_id, record_ids in records.items():
             directory = workdir.soft_targets_of(space.verticals[vertical_id])
+            parts = _teacher_parts(config, workdir, space, source, vertical_id, record_ids)
             facts = soft_target_store.write_vertical(
                 directory,
-                record_ids=records[vertical_id],
+                record_ids=record_ids,
                 num_classes=space.sizes[vertical_id],
                 num_views=config.soft_targets.num_views,
                 top_k=config.soft_targets.top_k,
-                parts=counted(),
+                parts=_watched(parts, done, show),
             )
             artifacts.complete(directory, **facts)
+            done += len(record_ids) * config.soft_targets.num_views
     return True
+
+
+def _watched(parts: Iterable, done: int, show: Callable) -> Iterator:
+    for ids, probs in parts:
+        done += len(ids)
+        show(done)
+        yield ids, probs
 
 
 def store_inputs(

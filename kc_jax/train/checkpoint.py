@@ -7,6 +7,7 @@ import jax
 import numpy as np
 from orbax.checkpoint import v1 as ocp
 
+from kc_jax.errors import UserError
 from kc_jax.train.state import TrainState
 
 logging.getLogger("absl").addFilter(  # Orbax logs some 77 INFO lines a save.
@@ -14,7 +15,7 @@ logging.getLogger("absl").addFilter(  # Orbax logs some 77 INFO lines a save.
 )
 
 
-class CheckpointError(RuntimeError):
+class CheckpointError(UserError, RuntimeError):
     """Says which checkpoint does not fit, in what, and what to do."""
 
 
@@ -73,14 +74,12 @@ class Checkpoints:
         step = self._newest()
         host = jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
         stored = dict(self._checkpointer.metadata(step).metadata)
-        wanted = {
-            name: jax.tree.map(
-                lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=host)
-                if name in ("params", "model_state") else ocp.PLACEHOLDER,
-                tree,
+        wanted = jax.tree.map(lambda _: ocp.PLACEHOLDER, stored)
+        for name in ("params", "model_state"):
+            wanted[name] = jax.tree.map(
+                lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=host),
+                stored[name],
             )
-            for name, tree in stored.items()
-        }
         loaded = self._checkpointer.load(step, wanted)
         return jax.tree.map(np.asarray, {"params": loaded["params"], **loaded["model_state"]})
 

@@ -12,11 +12,12 @@ import numpy as np
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
+from kc_jax.errors import UserError
 from kc_jax.train.checkpoint import Checkpoints
 from kc_jax.train.state import TrainState
 
 
-class NonFiniteLossError(RuntimeError):
+class NonFiniteLossError(UserError, RuntimeError):
     """Says at which step the loss stopped being a number, and what to try."""
 
 

@@ -1,6 +1,8 @@
 """The optax transform that a config describes."""
 
 import dataclasses
+import math
+from collections.abc import Callable
 
 import jax
 import optax
@@ -8,26 +10,33 @@ import optax
 from kc_jax import config as config_lib
 
 
-def make_schedule(options: config_lib.Optimizer, num_steps: int) -> optax.Schedule:
+def make_schedule(options: config_lib.Optimizer, num_steps: int) -> Callable[[int], float]:
     """Makes the learning rate by step: a linear warm-up, then the decay to 0.
+
+    It computes on the host: an optax schedule would put a value on the device each step, and
+    reading that would wait for the steps before it.
 
     Args:
       options: rate, schedule and warm-up share.
       num_steps: of the whole training.
+
+    Returns:
+      A function of the number of steps done.
     """
     warmup_steps = round(options.warmup * num_steps)
     rest = max(num_steps - warmup_steps, 1)
-    rate = options.learning_rate
     decay = {
-        "constant": lambda: optax.constant_schedule(rate),
-        "linear": lambda: optax.linear_schedule(rate, 0.0, rest),
-        "cosine": lambda: optax.cosine_decay_schedule(rate, rest),
-    }[options.schedule]()
-    if not warmup_steps:
-        return decay
-    return optax.join_schedules(
-        [optax.linear_schedule(0.0, rate, warmup_steps), decay], [warmup_steps]
-    )
+        "constant": lambda share: 1.0,
+        "linear": lambda share: 1.0 - share,
+        "cosine": lambda share: 0.5 * (1.0 + math.cos(math.pi * share)),
+    }[options.schedule]
+
+    def schedule(step: int) -> float:
+        if step < warmup_steps:
+            return options.learning_rate * step / warmup_steps
+        return options.learning_rate * decay(min((step - warmup_steps) / rest, 1.0))
+
+    return schedule
 
 
 def make_optimizer(options: config_lib.Optimizer) -> optax.GradientTransformationExtraArgs:

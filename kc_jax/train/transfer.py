@@ -6,8 +6,10 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from kc_jax.errors import UserError
 
-class TransferError(ValueError):
+
+class TransferError(UserError, ValueError):
     """Says which part does not fit, and what to do."""
 
 

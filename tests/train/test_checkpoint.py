@@ -35,6 +35,15 @@ def test_round_trip_is_bit_identical(tmp_path):
     assert all(shardings)
 
 
+def test_variables_alone(tmp_path):
+    state = make_state()
+    with Checkpoints(tmp_path) as checkpoints:
+        checkpoints.save(3, state)
+        variables = checkpoints.load_variables()
+    assert {type(leaf) for leaf in jax.tree.leaves(variables)} == {np.ndarray}
+    assert digest(variables) == digest(state.variables)
+
+
 def test_the_latest_two_are_kept(tmp_path):
     with Checkpoints(tmp_path, keep=2) as checkpoints:
         assert checkpoints.latest_step is None
@@ -52,10 +61,13 @@ def test_saving_a_step_again_does_nothing(tmp_path):
         assert checkpoints.latest_step == 3
 
 
-def test_without_a_checkpoint(tmp_path):
+@pytest.mark.parametrize(
+    "read", [lambda c: c.restore(make_state()), lambda c: c.load_variables()]
+)
+def test_without_a_checkpoint(tmp_path, read):
     with Checkpoints(tmp_path) as checkpoints:
         with pytest.raises(CheckpointError, match=f"{tmp_path} holds no checkpoint; train"):
-            checkpoints.restore(make_state())
+            read(checkpoints)
 
 
 @pytest.mark.parametrize(

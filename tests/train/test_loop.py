@@ -1,8 +1,10 @@
 import dataclasses
+import functools
 
+import numpy as np
 import pytest
 
-from kc_jax.train.loop import fit
+from kc_jax.train import loop
 
 
 @dataclasses.dataclass(frozen=True)
@@ -11,8 +13,12 @@ class State:
     total: int = 0
 
 
-def train_step(state, batch):
-    return State(state.step + 1, state.total + batch), {"batch": batch}
+def train_step(state, batch, learning_rate):
+    assert learning_rate.dtype == np.float32
+    return State(state.step + 1, state.total + batch), {"batch": batch, "rate": learning_rate}
+
+
+fit = functools.partial(loop.fit, learning_rate=lambda step: 0.5**step)
 
 
 def test_every_step_gets_its_batch():
@@ -34,12 +40,12 @@ def test_no_batch_is_drawn_beyond_the_last_step():
     assert next(batches) == 3
 
 
-def test_hooks_see_every_step_in_order():
+def test_hooks_see_every_step_in_order_and_the_rate_goes_by_the_steps_done():
     calls = []
     hooks = [lambda *call, name=name: calls.append((name, *call)) for name in "ab"]
     fit(State(1), [5, 6], train_step, num_steps=3, hooks=hooks)
     assert calls == [
-        (name, step, State(step, total), {"batch": batch})
+        (name, step, State(step, total), {"batch": batch, "rate": 0.5 ** (step - 1)})
         for step, total, batch in ((2, 5, 5), (3, 11, 6))
         for name in "ab"
     ]
@@ -51,7 +57,7 @@ def test_too_few_batches():
 
 
 def test_a_steps_own_errors_pass_through():
-    def broken(state, batch):
+    def broken(state, batch, learning_rate):
         raise ValueError("broken")
 
     with pytest.raises(ValueError, match="^broken$"):

@@ -7,7 +7,6 @@ import sys
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 import pytest
 
 from kc_jax import sharding
@@ -27,9 +26,9 @@ def test_masked_mean(mask, mean):
     np.testing.assert_allclose(given, mean, rtol=1e-6)
 
 
-def expected_step(batch, rate=0.1):
+def expected_step(batch, rate):
     """Takes the step of `tiny.train_once` by hand; returns loss, kernel and bias."""
-    params = tiny.make_tiny_state(optax.sgd(rate)).params["logits"]
+    params = tiny.make_tiny_state(tiny.SGD).params["logits"]
     kernel, bias = (np.asarray(params[name], np.float64) for name in ("kernel", "bias"))
     images = tiny.numpy_views(batch).reshape(len(batch["mask"]), -1)
     logits = images @ kernel + bias
@@ -41,10 +40,11 @@ def expected_step(batch, rate=0.1):
 
 
 @pytest.mark.parametrize("mask", [(True,) * 8, HALF])
-def test_a_step_equals_the_reference(mask):
+@pytest.mark.parametrize("rate", [0.1, 0.5])
+def test_a_step_equals_the_reference(mask, rate):
     batch = tiny.make_batch(mask=mask)
-    state, metrics = tiny.train_once(batch)
-    loss, kernel, bias = expected_step(batch)
+    state, metrics = tiny.train_once(batch, rate=rate)
+    loss, kernel, bias = expected_step(batch, rate)
     np.testing.assert_allclose(metrics["loss"], loss, rtol=1e-5)
     np.testing.assert_allclose(state.params["logits"]["kernel"], kernel, rtol=1e-5, atol=1e-6)
     np.testing.assert_allclose(state.params["logits"]["bias"], bias, rtol=1e-5, atol=1e-6)
@@ -86,19 +86,27 @@ def test_metrics_are_masked_means_of_every_term_and_loss_alone_is_minimised():
     )
 
 
+def test_networks_of_one_shape_share_a_compiled_step():
+    def make():
+        mesh = sharding.make_mesh()
+        return make_train_step(tiny.TinyModel(), objective.sigmoid, tiny.SGD, tiny.views, mesh)
+
+    assert make() is make()
+
+
 def test_the_state_is_donated():
-    mesh, tx = sharding.make_mesh(), optax.sgd(0.1)
-    train_step = make_train_step(tiny.TinyModel(), objective.sigmoid, tx, tiny.views, mesh)
-    state = jax.device_put(tiny.make_tiny_state(tx), sharding.replicated(mesh))
+    mesh = sharding.make_mesh()
+    train_step = make_train_step(tiny.TinyModel(), objective.sigmoid, tiny.SGD, tiny.views, mesh)
+    state = jax.device_put(tiny.make_tiny_state(tiny.SGD), sharding.replicated(mesh))
     batch = sharding.put_batch(mesh, tiny.make_batch())
-    train_step(state, batch)
+    train_step(state, batch, np.float32(0.1))
     assert all(leaf.is_deleted() for leaf in jax.tree.leaves(state))
     assert not any(leaf.is_deleted() for leaf in jax.tree.leaves(batch))
 
 
 def test_predict_step_infers():
     mesh, batch = sharding.make_mesh(), tiny.make_batch()
-    variables = tiny.make_tiny_state(optax.sgd(0.1)).variables
+    variables = tiny.make_tiny_state(tiny.SGD).variables
     predict = make_predict_step(tiny.TinyModel(), tiny.views, mesh)
     logits = predict(variables, sharding.put_batch(mesh, batch))
     params = variables["params"]["logits"]

@@ -61,9 +61,18 @@ def make_tiny_state(tx):
     return make_state(variables, tx)
 
 
+def descend(updates, state, params=None, *, learning_rate):
+    """Is the update of plain gradient descent."""
+    del params
+    return jax.tree.map(lambda g: -learning_rate * g, updates), state
+
+
+SGD = optax.GradientTransformationExtraArgs(lambda _: optax.EmptyState(), descend)
+
+
 def train_once(batch, judge=objective.sigmoid, rate=0.1):
     """Takes one step of gradient descent; returns state and metrics."""
-    mesh, tx = sharding.make_mesh(), optax.sgd(rate)
-    state = jax.device_put(make_tiny_state(tx), sharding.replicated(mesh))
-    train_step = make_train_step(TinyModel(), judge, tx, views, mesh)
-    return train_step(state, sharding.put_batch(mesh, batch))
+    mesh = sharding.make_mesh()
+    state = jax.device_put(make_tiny_state(SGD), sharding.replicated(mesh))
+    train_step = make_train_step(TinyModel(), judge, SGD, views, mesh)
+    return train_step(state, sharding.put_batch(mesh, batch), np.float32(rate))

@@ -1,0 +1,26 @@
+"""Knowledge Concentration (Gao et al. 2017) as on OpenImages: 6,000 classes, 5 verticals.
+
+python -m kc_jax.main --config=configs/openimage.py --stages=describe
+python -m kc_jax.main --config=configs/openimage.py --config.data.source=tfds_folder \
+  --config.data.directory=…/open_images_v4/… --config.data.label_space=….csv
+
+The base is small on purpose: it is what makes the generalist too weak (section 4.2).
+"""
+
+from configs import common
+
+
+def get_config():
+    """Gives the paper's setting: five verticals and one bottleneck width for all networks."""
+    config = common.get_config("openimage")
+    config.data.update({
+        "source": "declared", "variant": "", "num_classes": 6_000, "num_verticals": 5,
+        "image_size": 224, "channels": 3, "augmentation": "photo",
+        "test_augmentation": "photo_centre", "test_views": 1, "label_key": "class_ids",
+    })
+    config.model.update({"backbone": "inception_v2", "backbone_options": {"base": "mixed_3c"}})
+    config.generalist.head = "FC512-FC512"
+    config.teachers.head = "FC512-FC512"
+    config.student.head = "FC512-SC512"
+    common.as_in_the_paper(config)
+    return config

@@ -1,0 +1,30 @@
+"""Each part of Knowledge Concentration alone, on the embedded glyphs, over three seeds.
+
+python -m kc_jax.study --config=configs/study/parts.py   # about 45 minutes on 2 cores
+
+D: soft targets of the specialists. SC: a bottleneck for every vertical. S: self-paced learning.
+Every network sees as many images as the generalist.
+"""
+
+import ml_collections
+
+from configs import eft
+
+
+def get_config():
+    """Gives the base configuration, the seeds, and what each student changes."""
+    config = ml_collections.ConfigDict()
+    config.title = "The parts of Knowledge Concentration, each alone"
+    config.base = eft.get_config("embedded")
+    config.seeds = (0, 1, 2)
+    fc, sc = config.base.generalist.head, config.base.student.head
+    config.students = {
+        "fc_d": {"head": fc, "distill_weight": 1.0},
+        "sc": {"head": sc, "distill_weight": 0.0},
+        "sc_d": {"head": sc, "distill_weight": 1.0},
+        "sc_d_s": {
+            "head": sc, "distill_weight": 1.0, "self_paced.level": "vertical",
+            "self_paced.scale": 7.0, "optimizer.multipliers.pace": 10.0,
+        },
+    }
+    return config

@@ -1,0 +1,65 @@
+"""What the commands share: flags, and errors that a person can act on."""
+
+import re
+import sys
+from collections.abc import Callable
+
+from absl import app, flags, logging
+from ml_collections import config_flags
+
+from kc_jax.errors import UserError
+
+_CONFIG = config_flags.DEFINE_config_file(
+    "config", None, "Configuration file, with :PRESET where it has several.", lock_config=True
+)
+_WORKDIR = flags.DEFINE_string("workdir", None, "Where to write; by default under runs/.")
+
+
+def run(main: Callable) -> None:
+    """Runs a command; a user's mistake ends in one line, not in a traceback.
+
+    Args:
+      main: function (ConfigDict, workdir or None) that does the work.
+    """
+    flags.mark_flag_as_required("config")
+    try:
+        app.run(lambda argv: _start(main, argv), flags_parser=_parse)
+    except UserError as error:
+        sys.exit(f"kc_jax: {error}")
+
+
+def _start(main: Callable, argv) -> None:
+    import jax  # Imported here so that --help and a mistyped flag answer at once.
+
+    from kc_jax.data import sources
+
+    logging.set_verbosity(logging.WARNING)
+    if argv[1:]:
+        raise UserError(f"{argv[1]!r} is not understood; options are written --name=value")
+    if jax.config.jax_compilation_cache_dir is None:
+        jax.config.update("jax_compilation_cache_dir", str(sources.default_directory() / "xla"))
+    main(_CONFIG.value, _WORKDIR.value)
+
+
+def _parse(argv):
+    try:
+        rest = flags.FLAGS(argv)
+        _CONFIG.value.keys()  # A file that could not be loaded says so at first use.
+        return rest
+    except (flags.Error, AttributeError, KeyError, TypeError, OSError) as error:
+        sys.exit(f"kc_jax: {explain(error)}")
+
+
+def explain(error: Exception) -> str:
+    """Gives the one line of a library's message that a person can act on."""
+    text = str(error).replace("\\n", "\n").replace("\\'", "'").strip()
+    suggestion = re.search(r'Did you mean "(.+)" instead of "(.+)"', text)
+    if suggestion:
+        right, wrong = suggestion.groups()
+        return f"config option {wrong!r} is unknown; did you mean {right!r}?"
+    if isinstance(error, AttributeError | KeyError):
+        return f"config option {text.strip(chr(34))} is unknown"
+    if isinstance(error, OSError):
+        return f"the configuration file cannot be read: {text.splitlines()[-1].strip()}"
+    causes = re.findall(r"^\s*\w*Error: (.+)$", text, re.MULTILINE)
+    return causes[-1] if causes else text.splitlines()[0]

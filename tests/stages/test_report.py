@@ -1,0 +1,248 @@
+"""The report, from a working directory written by hand."""
+
+import html
+import json
+import re
+
+import numpy as np
+import pytest
+
+from configs import eft
+from kc_jax import config as kc_config
+from kc_jax.artifacts import METRICS, MissingArtifactError, Workdir, write_json
+from kc_jax.stages import report, report_figures, report_text, runner
+from kc_jax.stages.evaluate import encode_png
+
+VERTICALS = ("big_cats", "<b>&birds", "$x$ 漢字")
+METHODS = ("generalist", "student", "labels_only", "specialists")
+NASTY = "<script>alert('x')</script> & co"
+
+
+DRAW = report_figures.to_png
+
+
+@pytest.fixture(autouse=True)
+def no_drawing(monkeypatch):
+    monkeypatch.setattr(report_figures, "DPI", 30)
+    blank = encode_png(np.zeros((1, 1, 1), np.uint8))
+    monkeypatch.setattr(report_figures, "to_png", lambda figure: blank)
+
+
+@pytest.fixture
+def drawing(no_drawing, monkeypatch):
+    monkeypatch.setattr(report_figures, "to_png", DRAW)
+
+
+@pytest.fixture
+def config():
+    return kc_config.build(eft.get_config("smoke"))
+
+
+@pytest.fixture
+def workdir(tmp_path):
+    return fabricate(Workdir(tmp_path))
+
+
+def method(offset: float, params: int, verticals=VERTICALS, **more) -> dict:
+    vertical_ap = {v: 0.2 + 0.1 * i + offset for i, v in enumerate(verticals)}
+    return {
+        "mean_vertical_ap": sum(vertical_ap.values()) / len(vertical_ap),
+        "vertical_ap": vertical_ap,
+        "mean_vertical_top1": 0.123,
+        "ancestor_ap": None,
+        "params": params,
+        "images_seen": 4_321,
+        "head": "FC8-SC4",
+        **more,
+    }
+
+
+def fabricate(workdir: Workdir, verticals=VERTICALS, *, student=0.05, specialists=0.2) -> Workdir:
+    overall = {"top1": 0.777, "top5": 0.888, "mean_ap_at_50": 0.555}
+    methods = {
+        "generalist": method(0, 1_000_001, verticals, **overall),
+        "labels_only": method(0.02, 1_000_002, verticals, **overall),
+        "student": method(student, 1_500_003, verticals, **overall),
+        "specialists": method(specialists, 9_000_004, verticals, top1=None, top5=None),
+    }
+    write_json(workdir.results, {
+        "classes": 30, "verticals": len(verticals), "seed": 7, "test_examples": 99,
+        "methods": methods,
+    })
+    for directory in (workdir.generalist, workdir.student("student"),
+                      workdir.student("labels_only"), *map(workdir.teacher, verticals)):
+        write_log(directory)
+    write_json(workdir.evaluation / "student" / "gallery.json", [{
+        "record": 1, "labels": [NASTY], "names": [["cat", False], [NASTY, True]],
+        "png": encode_png(np.zeros((4, 4, 1), np.uint8)).hex(),
+    }])
+    write_json(workdir.root / runner.SECONDS, {"train_student": 12.5})
+    return workdir
+
+
+def write_log(directory, pace: list[float] | None = None, lines: int = 5) -> None:
+    directory.mkdir(parents=True, exist_ok=True)
+    extra = {} if pace is None else {"pace": pace}
+    (directory / METRICS).write_text("".join(
+        json.dumps({"step": i, "loss": 9.0 / (i + 1), "epoch": i / 2, **extra}) + "\n"
+        for i in range(1, lines + 1)
+    ))
+
+
+def page_of(workdir: Workdir) -> str:
+    return workdir.report.read_text(encoding="utf-8")
+
+
+def test_shows_every_method_vertical_and_value(config, workdir, capsys):
+    assert report.run(config, workdir)
+    page, printed = page_of(workdir), capsys.readouterr().out
+    for text in (page, printed):
+        for name in METHODS:
+            assert name.replace("_", " ") in text
+        assert "big cats" in text and "1,500,003" in text and "9,000,004" in text
+    cells = [html.unescape(re.sub("<.*?>", "", cell)).strip()
+             for cell in re.findall(r"<td.*?</td>", page)]
+    rows = json.loads(workdir.results.read_text())["methods"]
+    for name in METHODS:
+        for value in rows[name]["vertical_ap"].values():
+            shown = f"{100 * value:.1f}"
+            assert shown in cells and shown in printed
+    assert {"77.7", "88.8", "55.5", "12.3", "4,321", "12.5", "–"} <= set(cells)
+    for vertical in VERTICALS:
+        assert f"<span>{html.escape(vertical.replace('_', ' '), quote=False)}</span>" in page
+        assert vertical.replace("_", " ") in printed
+
+
+def test_rows_are_ordered_as_in_table_4(config, workdir):
+    results = report.read_results(config, workdir)
+    assert results.methods == ["generalist", "labels_only", "student", "specialists"]
+
+
+def test_escapes_names(config, workdir):
+    report.run(config, workdir)
+    page = page_of(workdir)
+    assert "<script" not in page and "<b>" not in page
+    assert page.count("&lt;script&gt;") == 2
+    assert '<li class="right">&lt;script&gt;' in page and "<li>cat</li>" in page
+
+
+def test_needs_nothing_from_elsewhere(config, workdir):
+    report.run(config, workdir)
+    page = page_of(workdir)
+    sources = re.findall(r"(?:src|href)\s*=\s*[\"']?([^\"'\s>]*)", page)
+    assert sources and all(s.startswith("data:image/png;base64,") for s in sources)
+    assert not re.search(r"https?://|url\(|@import|<link", page)
+
+
+def test_writes_figures(config, workdir, drawing):
+    write_log(workdir.student("student"), pace=[1.0, 1.1, 0.9], lines=100)
+    report.run(config, workdir)
+    pngs = sorted(workdir.figures.iterdir())
+    assert [p.name for p in pngs] == ["loss.png", "pace.png", "vertical_ap.png"]
+    assert all(p.read_bytes().startswith(b"\x89PNG") for p in pngs)
+    assert all(p.stat().st_size > 1000 for p in pngs)
+    assert "Self-paced learning" in page_of(workdir)
+
+
+def test_leaves_out_what_there_is_not(config, workdir):
+    for path in (workdir.root / runner.SECONDS, workdir.evaluation / "student" / "gallery.json"):
+        path.unlink()
+    report.run(config, workdir)
+    assert not (workdir.figures / "pace.png").exists()
+    for heading in ("Self-paced learning", "Test images", "Time of each stage"):
+        assert heading not in page_of(workdir)
+
+
+def test_skips_a_current_report_but_prints(config, workdir, capsys):
+    assert report.run(config, workdir)
+    first, before = capsys.readouterr().out, workdir.report.stat().st_mtime_ns
+    assert not report.run(config, workdir)
+    assert capsys.readouterr().out == first
+    assert first.splitlines()[-1] == f"Report: {workdir.report}"
+    assert workdir.report.stat().st_mtime_ns == before
+    fabricate(workdir, student=0.06)
+    assert report.run(config, workdir)
+
+
+def test_prints_within_80_columns(config, workdir, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    values = json.loads(workdir.results.read_text())
+    for i in range(9):
+        values["methods"][f"another_student_{i}"] = values["methods"]["student"]
+    write_json(workdir.results, values)
+    report.run(config, workdir)
+    table = capsys.readouterr().out.splitlines()[:-1]
+    assert max(map(len, table)) <= 80
+    assert all(any(f"another student {i}" in line for line in table) for i in range(9))
+    assert not any("…" in line for line in table)
+
+
+def test_marks_the_best_single_network(config, workdir, capsys):
+    report.run(config, workdir)
+    row = next(x for x in capsys.readouterr().out.splitlines() if x.strip().startswith("big cats"))
+    assert row.split() == ["big", "cats", "20.0", "22.0", "25.0*", "40.0"]
+    assert '<td class="best">25.0</td>' in page_of(workdir)
+
+
+def test_names_the_missing_stage(config, tmp_path):
+    with pytest.raises(MissingArtifactError, match="run the stage evaluate first"):
+        report.run(config, Workdir(tmp_path))
+
+
+def test_names_an_unknown_student(workdir):
+    options = eft.get_config("smoke")
+    options.student.name = "nobody"
+    with pytest.raises(MissingArtifactError, match="'nobody'.*stage evaluate"):
+        report.run(kc_config.build(options), workdir)
+
+
+@pytest.mark.parametrize(("student", "expected", "verdict"), [
+    (0.05, 0.25, "closes 25.0 % of the gap"),
+    (-0.05, -0.25, "closes none of the gap from generalist to specialists (-25.0 %)"),
+    (0.3, 1.5, "closes 150.0 % of the gap"),
+])
+def test_gap_closed(config, tmp_path, student, expected, verdict):
+    workdir = fabricate(Workdir(tmp_path), student=student)
+    results = report.read_results(config, workdir)
+    assert results.gap_closed == pytest.approx(expected)
+    assert verdict in report_text.headline(results)
+    assert f"Gap closed: {100 * expected:.1f} %" in report_text.gap_line(results)
+
+
+def test_no_gap_where_specialists_are_not_better(config, tmp_path):
+    results = report.read_results(config, fabricate(Workdir(tmp_path), specialists=-0.1))
+    assert results.gap_closed is None
+    assert "no gap to close" in report_text.headline(results)
+    assert "none to close" in report_text.gap_line(results)
+
+
+def test_single_vertical(config, tmp_path, drawing):
+    workdir = fabricate(Workdir(tmp_path), ("birds",))
+    write_log(workdir.student("student"), pace=[1.0], lines=1)
+    assert report.run(config, workdir)
+    assert "in 1 vertical," in " ".join(page_of(workdir).split())
+    assert (workdir.figures / "pace.png").stat().st_size > 1000
+
+
+def test_says_how_a_student_was_taught(config, workdir):
+    write_json(workdir.student("student") / "manifest.json", {"inputs": {"training": {
+        "distill_weight": 1.0, "self_paced": {"level": "vertical"},
+    }}})
+    report.run(config, workdir)
+    assert "FC8-SC4+D+S" in page_of(workdir)
+
+
+def test_curve_names_stand_apart():
+    places = report_figures._spread([0.9, 0.9, 0.89, 0.02, 0.01, 0.0], 0.1)
+    assert places == sorted(places, reverse=True)
+    assert all(a - b >= 0.1 - 1e-9 for a, b in zip(places, places[1:], strict=False))
+    assert min(places) >= 0 and max(places) <= 1
+
+
+def test_many_verticals_name_only_the_outer_curves():
+    verticals = [f"v{i}" for i in range(60)]
+    log = [{"epoch": e, "pace": [1 + e * i for i in range(60)]} for e in range(3)]
+    figure = report_figures.pace_curves({"student": log}, verticals)
+    names = {text.get_text() for text in figure.axes[0].texts}
+    assert len(names) == report_figures.MOST_LABELS
+    assert {"v0", "v59"} <= names and "v30" not in names

@@ -1,0 +1,107 @@
+import json
+import pathlib
+
+import pytest
+
+from kc_jax import artifacts
+from kc_jax.artifacts import MissingArtifactError, StaleArtifactError, Workdir
+
+INPUTS = {"config": {"seed": 1, "sizes": (2, 3)}, "data": "abc"}
+
+
+def test_an_artifact_is_begun_gone_on_with_and_completed(tmp_path):
+    directory = tmp_path / "students" / "one"
+    assert not artifacts.is_complete(directory, INPUTS)
+    assert not artifacts.is_complete(directory, INPUTS)
+    artifacts.complete(directory, digest="d", images=7)
+    assert artifacts.is_complete(directory, INPUTS)
+    manifest = artifacts.manifest_of(directory, "train_student")
+    assert (manifest["digest"], manifest["images"]) == ("d", 7)
+    assert manifest["inputs"]["config"] == {"seed": 1, "sizes": [2, 3]}
+
+
+@pytest.mark.parametrize("finished", [False, True])
+def test_other_inputs_are_refused_with_the_differences(tmp_path, finished):
+    artifacts.is_complete(tmp_path, INPUTS)
+    if finished:
+        artifacts.complete(tmp_path)
+    before = (tmp_path / artifacts.MANIFEST).read_bytes()
+    with pytest.raises(StaleArtifactError) as caught:
+        artifacts.is_complete(tmp_path, {"config": {"seed": 2, "sizes": (2, 3)}, "data": "abd"})
+    lines = str(caught.value).splitlines()
+    assert lines[0] == f"{tmp_path} was made from other inputs:"
+    assert [line.strip() for line in lines[1:3]] == ["config.seed: 1 → 2", "data: 'abc' → 'abd'"]
+    assert "--redo" in lines[3] and len(lines) == 4
+    assert (tmp_path / artifacts.MANIFEST).read_bytes() == before
+
+
+def test_other_schemas_are_refused(tmp_path, monkeypatch):
+    artifacts.is_complete(tmp_path, INPUTS)
+    monkeypatch.setattr(artifacts, "SCHEMA_VERSION", artifacts.SCHEMA_VERSION + 1)
+    with pytest.raises(StaleArtifactError, match="schema_version: 1 → 2"):
+        artifacts.is_complete(tmp_path, INPUTS)
+
+
+@pytest.mark.parametrize("begun", [False, True])
+@pytest.mark.parametrize("read", [artifacts.manifest_of, artifacts.fingerprint_of])
+def test_missing_and_unfinished_artifacts_name_their_stage(tmp_path, begun, read):
+    if begun:
+        artifacts.is_complete(tmp_path / "x", INPUTS)
+    message = "x is missing or unfinished; run the stage make first"
+    with pytest.raises(MissingArtifactError, match=message):
+        read(tmp_path / "x", "make")
+
+
+def finished(directory, inputs, **facts):
+    artifacts.is_complete(directory, inputs)
+    artifacts.complete(directory, **facts)
+    return artifacts.fingerprint_of(directory, "make")
+
+
+def test_fingerprints_follow_inputs_and_digest_alone(tmp_path):
+    base = finished(tmp_path / "a", INPUTS, digest="d", seconds=1)
+    assert finished(tmp_path / "b", INPUTS, digest="d", seconds=2) == base
+    assert finished(tmp_path / "c", INPUTS, digest="e", seconds=1) != base
+    assert finished(tmp_path / "d", {**INPUTS, "data": "x"}, digest="d", seconds=1) != base
+
+
+def test_fingerprints_ignore_the_order_of_keys():
+    assert artifacts.fingerprint({"a": 1, "b": 2}) == artifacts.fingerprint({"b": 2, "a": 1})
+    assert artifacts.fingerprint([1, 2]) != artifacts.fingerprint([2, 1])
+
+
+def test_safe_names_are_file_names_and_distinct():
+    names = ["birds", "Birds", "a b", "a_b", "a/b", "a.b", "..", ".", "été", "x-y", "/etc", "a  b"]
+    safe = [artifacts.safe_name(name) for name in names]
+    assert len(set(safe)) == len(names)
+    assert all(pathlib.Path(name).name == name and name not in (".", "..") for name in safe)
+    assert safe[0] == "birds" and safe[8] == "été"
+
+
+def test_a_workdirs_parts_are_apart():
+    workdir = Workdir(pathlib.Path("w"))
+    parts = [workdir.config, workdir.describe, workdir.generalist, workdir.soft_targets,
+             workdir.teacher("a b"), workdir.teacher("a_b"), workdir.student("s"),
+             workdir.evaluation, workdir.results, workdir.report]
+    assert len(set(parts)) == len(parts)
+    assert workdir.teacher("x").parent == workdir.teachers
+    assert workdir.student("x").parent == workdir.students
+    assert all(part.is_relative_to("w") for part in parts)
+
+
+def test_json_is_written_whole_or_not_at_all(tmp_path):
+    path = tmp_path / "deep" / "x.json"
+    artifacts.write_json(path, {"é": [1, None]})
+    assert artifacts.read_json(path) == {"é": [1, None]}
+    with pytest.raises(TypeError):
+        artifacts.write_json(path, {"é": object()})
+    assert json.loads(path.read_text(encoding="utf-8")) == {"é": [1, None]}
+    assert [p.name for p in path.parent.iterdir()] == ["x.json"]
+
+
+def test_remove(tmp_path):
+    (tmp_path / "d" / "e").mkdir(parents=True)
+    (tmp_path / "f").touch()
+    for name in ("d", "f", "missing"):
+        artifacts.remove(tmp_path / name)
+    assert not list(tmp_path.iterdir())

@@ -1,0 +1,184 @@
+import dataclasses
+import functools
+import re
+import typing
+
+import ml_collections
+import pytest
+
+from kc_jax import config
+from kc_jax.config import ConfigError
+
+STRINGS = {
+    "head": "FC8-SC4", "init_from": "scratch", "schedule": "cosine", "level": "vertical",
+    "initial": "sqrt_size", "compute_dtype": "float32",
+}
+NUMBERS = {"distill_weight": 0.0, "warmup": 0.1, "seed": 0}
+
+
+def sample(cls=config.Config):
+    """Makes a mapping with every option of a dataclass."""
+    return {name: sample_value(name, hint) for name, hint in typing.get_type_hints(cls).items()}
+
+
+def sample_value(name, hint):
+    if dataclasses.is_dataclass(hint):
+        return sample(hint)
+    if typing.get_origin(hint) is tuple:
+        return ("backbone",) if name == "init_parts" else ("describe", "evaluate")
+    if typing.get_origin(hint) is not None:
+        return {"features": [8, 16]}
+    if hint is str:
+        return STRINGS.get(name, "something")
+    return hint(NUMBERS.get(name, 3))
+
+
+def changed(path, value):
+    """Makes the sample with one option set, as in ``data.image_size``; None removes it."""
+    options = sample()
+    *groups, name = path.split(".")
+    group = functools.reduce(lambda mapping, key: mapping[key], groups, options)
+    group[name] = value
+    if value is None:
+        del group[name]
+    return options
+
+
+def test_a_complete_mapping_is_built():
+    built = config.build(sample())
+    assert built.stages == ("describe", "evaluate")
+    assert built.data.image_size == 3
+    assert built.model.backbone_options == {"features": [8, 16]}
+    assert built.student.optimizer.multipliers.trunk == 3.0
+    assert dataclasses.asdict(built) == sample()
+
+
+def test_ml_collections_are_understood():
+    assert config.build(ml_collections.ConfigDict(sample())) == config.build(sample())
+
+
+@pytest.mark.parametrize("value", [[], ["describe"], ("describe", "report")])
+def test_lists_become_tuples(value):
+    assert config.build(changed("stages", value)).stages == tuple(value)
+
+
+def test_whole_numbers_serve_as_floats():
+    rate = config.build(changed("student.optimizer.learning_rate", 2)).student.optimizer
+    assert type(rate.learning_rate) is float and rate.learning_rate == 2.0
+
+
+@pytest.mark.parametrize(
+    "path, name, hint",
+    [
+        ("sead", "sead", "; did you mean 'seed'?"),
+        ("data.imagesize", "data.imagesize", "; did you mean 'image_size'?"),
+        ("student.optimizer.multipliers.trunks", "student.optimizer.multipliers.trunks",
+         "; did you mean 'trunk'?"),
+        ("mesh.zzz", "mesh.zzz", ". Options here: data, model"),
+    ],
+)
+def test_unknown_options(path, name, hint):
+    with pytest.raises(ConfigError, match=re.escape(f"config.{name} is unknown{hint}")):
+        config.build(changed(path, 1))
+
+
+@pytest.mark.parametrize("path", ["seed", "data", "data.seed", "student.name", "mesh.model"])
+def test_missing_options(path):
+    with pytest.raises(ConfigError, match=rf"config\.{re.escape(path)} is missing; add it"):
+        config.build(changed(path, None))
+
+
+@pytest.mark.parametrize(
+    "path, value, expected",
+    [
+        ("seed", 1.0, "a value of type int"),
+        ("seed", True, "a value of type int"),
+        ("seed", "1", "a value of type int"),
+        ("name", 1, "a value of type str"),
+        ("model.kernel_stddev", "0.1", "a value of type float"),
+        ("model.kernel_stddev", True, "a value of type float"),
+        ("student.label_smearing", 1, "a value of type bool"),
+        ("stages", "describe", "a list"),
+        ("stages", 1, "a list"),
+        ("model.backbone_options", 1, "a group of options"),
+        ("model.backbone_options", ["features"], "a group of options"),
+        ("data", "glyphs", "a group of options"),
+    ],
+)
+def test_wrong_types(path, value, expected):
+    message = f"config.{path} is {value!r}; expected {expected}"
+    with pytest.raises(ConfigError, match=f"^{re.escape(message)}$"):
+        config.build(changed(path, value))
+
+
+@pytest.mark.parametrize(
+    "path, value, expected",
+    [
+        ("student.optimizer.schedule", "step", "constant, linear, cosine"),
+        ("student.self_paced.level", "classes", "none, vertical, class"),
+        ("student.self_paced.initial", "ten", "sqrt_size, constant"),
+        ("teachers.init_from", "teacher", "scratch, generalist"),
+        ("model.compute_dtype", "float16", "float32, bfloat16"),
+    ],
+)
+def test_choices(path, value, expected):
+    message = f"config.{path} is {value!r}; expected one of {expected}"
+    with pytest.raises(ConfigError, match=re.escape(message)):
+        config.build(changed(path, value))
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["generalist.num_epochs", "generalist.batch_size", "student.optimizer.learning_rate",
+     "soft_targets.top_k", "soft_targets.num_views", "data.image_size", "data.channels",
+     "data.num_classes", "data.num_verticals", "data.test_views", "evaluation.at_k",
+     "running.checkpoint_every_steps", "running.log_every_steps", "running.print_every_seconds"],
+)
+@pytest.mark.parametrize("value", [0, -1])
+def test_options_that_must_be_positive(path, value):
+    with pytest.raises(ConfigError, match=f"config.{path} is {value}.*; expected more than 0"):
+        config.build(changed(path, value))
+
+
+@pytest.mark.parametrize("path", ["student.distill_weight", "student.optimizer.warmup"])
+@pytest.mark.parametrize("value", [-0.1, 1.1, float("nan")])
+def test_shares(path, value):
+    with pytest.raises(ConfigError, match=f"config.{path} is {value}; expected 0 to 1"):
+        config.build(changed(path, value))
+
+
+@pytest.mark.parametrize("value", [0, 0.5, 1])
+def test_shares_include_their_ends(value):
+    assert config.build(changed("student.distill_weight", value)).student.distill_weight == value
+
+
+def test_heads_are_checked():
+    with pytest.raises(ConfigError, match="config.student.head: head 'FC8' is not understood"):
+        config.build(changed("student.head", "FC8"))
+
+
+@pytest.mark.parametrize(
+    "path, value, message",
+    [
+        ("generalist.distill_weight", 0.5, "soft targets exist only for the student"),
+        ("teachers.distill_weight", 0.5, "soft targets exist only for the student"),
+        ("generalist.init_from", "generalist", "it must be 'scratch'"),
+        ("teachers.init_parts", ["head"], "has 'head'; expected some of backbone, trunk"),
+        ("student.init_parts", ["trunk", "pace"], "has 'pace'; expected some of backbone, trunk"),
+        ("student.name", "a-b", "is 'a-b'; expected a word of letters"),
+        ("student.name", "", "is ''; expected a word of letters"),
+        ("student.name", "generalist", "other than generalist"),
+    ],
+)
+def test_options_must_fit_together(path, value, message):
+    with pytest.raises(ConfigError, match=rf"config\.{path}.*{message}"):
+        config.build(changed(path, value))
+
+
+def test_differences_name_the_leaves():
+    old = {"a": {"b": 1, "c": [1]}, "d": 1, "e": 1}
+    new = {"a": {"b": 2, "c": [1]}, "d": {"x": 1}, "f": 3}
+    assert config.describe_differences(old, new) == [
+        "a.b: 1 → 2", "d: 1 → {'x': 1}", "e: 1 → None", "f: None → 3",
+    ]
+    assert config.describe_differences(old, old) == []
