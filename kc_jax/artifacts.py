@@ -72,6 +72,10 @@ class Workdir:
         return self.root / "evaluation"
 
     @property
+    def seconds(self) -> pathlib.Path:
+        return self.root / "seconds.json"
+
+    @property
     def results(self) -> pathlib.Path:
         return self.root / "results.json"
 

@@ -35,7 +35,7 @@ def cell_config(study, seed: int, student: str):
     options = study.base.copy_and_resolve_references()
     options.seed = seed
     options.student.name = student
-    options.student.update_from_flattened_dict(study.students[student].to_dict())
+    options.student.update(study.students[student])
     return build(options)
 
 

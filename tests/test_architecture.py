@@ -1,4 +1,7 @@
-"""Which part of the package may know which: core ← {models, data} ← train ← stages ← main."""
+"""Which part of the package may know which.
+
+core ← {models, data} ← train ← stages ← the commands main and study, which share `command`.
+"""
 
 import ast
 import pathlib
@@ -8,6 +11,7 @@ import pytest
 ROOT = pathlib.Path(__file__).parents[1]
 LEAVES = {"artifacts", "config", "errors", "sharding"}
 LOWER = LEAVES | {"core"}
+PARTS = LOWER | {"models", "data", "train", "stages"}
 MAY_IMPORT = {
     "kc_jax": set(),
     "errors": {"errors"},
@@ -18,8 +22,10 @@ MAY_IMPORT = {
     "models": LOWER | {"models"},
     "data": LOWER | {"data"},
     "train": LOWER | {"models", "data", "train"},
-    "stages": LOWER | {"models", "data", "train", "stages"},
-    "main": LOWER | {"models", "data", "train", "stages", "main"},
+    "stages": PARTS,
+    "command": PARTS | {"command"},
+    "main": PARTS | {"command", "main"},
+    "study": PARTS | {"command", "study"},
     "configs": {"configs"},
 }
 BANNED = {"tensorflow", "pickle"}
@@ -124,6 +130,8 @@ def test_every_layer_is_looked_at():
         ("kc_jax.train.loop", "match stage:\n    case 'teachers':\n        pass"),
         ("kc_jax.train.loop", "import orbax.checkpoint as ocp"),
         ("kc_jax.stages.runner", "from kc_jax import main"),
+        ("kc_jax.stages.runner", "from kc_jax import command"),
+        ("kc_jax.study", "from kc_jax import main"),
         ("kc_jax.stages.runner", "import jax\nmesh = jax.make_mesh((1,), ('data',))"),
         ("kc_jax.stages.runner", "from jax import make_mesh"),
         ("kc_jax.stages.runner", "import tensorflow as tf"),

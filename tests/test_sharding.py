@@ -61,7 +61,10 @@ def test_batches_that_do_not_split_evenly(batch_size):
 
 def test_put_batch():
     mesh = sharding.make_mesh()
-    batch = {"image": np.arange(6).reshape(2, 3).astype(np.uint8), "mask": np.array([True, False])}
+    batch = {
+        "image": np.arange(24).reshape(8, 3).astype(np.uint8),
+        "mask": np.array([True, False] * 4),
+    }
     placed = sharding.put_batch(mesh, batch)
     for name, array in batch.items():
         assert placed[name].sharding == sharding.batch_sharded(mesh)

@@ -23,8 +23,9 @@ def get_config():
         "sc": {"head": sc, "distill_weight": 0.0},
         "sc_d": {"head": sc, "distill_weight": 1.0},
         "sc_d_s": {
-            "head": sc, "distill_weight": 1.0, "self_paced.level": "vertical",
-            "self_paced.scale": 7.0, "optimizer.multipliers.pace": 10.0,
+            "head": sc, "distill_weight": 1.0,
+            "self_paced": {"level": "vertical", "scale": 7.0},
+            "optimizer": {"multipliers": {"pace": 10.0}},
         },
     }
     return config

@@ -17,7 +17,7 @@ def sigmoid_cross_entropy(
 
     Args:
       logits: f32[B, C], unnormalised log-odds.
-      target_ids: i32[B, K], class ids; an out-of-range id gives NaN.
+      target_ids: i32[B, K], class ids in 0..C-1; checked on the host, where data enters.
       target_probs: f32[B, K] in [0, 1]; 0 is padding.
 
     Returns:

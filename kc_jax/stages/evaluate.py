@@ -61,6 +61,7 @@ def run(config: Config, workdir: Workdir) -> bool:
         "seed": config.seed,
         "test_examples": len(test.labels),
         "methods": methods,
+        "seconds": artifacts.read_json(workdir.seconds) if workdir.seconds.exists() else {},
     })
     return did_any
 

@@ -19,7 +19,6 @@ from kc_jax.stages.report_text import GENERALIST, Results
 from kc_jax.train import hooks
 
 TEMPLATE = pathlib.Path(__file__).with_name("report.html.jinja")
-SECONDS = "seconds.json"  # Written by the runner after each stage.
 PACKAGES = ("jax", "jaxlib", "flax", "optax", "numpy")
 
 
@@ -62,6 +61,7 @@ def read_results(config: Config, workdir: Workdir) -> Results:
             f"{workdir.results} is missing; run the stage evaluate first"
         )
     values = artifacts.read_json(workdir.results)
+    values.pop("seconds", None)  # They grow with every stage, this one too.
     if config.student.name not in values["methods"]:
         raise artifacts.MissingArtifactError(
             f"{workdir.results} has no student {config.student.name!r}; run the stage evaluate "
@@ -97,7 +97,7 @@ def write_report(config: Config, workdir: Workdir, results: Results, inputs: str
         at_k=[key for key in results[GENERALIST] if key.startswith("mean_ap_at_")],
         figures=drawn,
         gallery=_read(workdir.evaluation / results.student / evaluate.GALLERY, []),
-        seconds=_read(workdir.root / SECONDS, {}),
+        seconds=_read(workdir.seconds, {}),
         configuration=_flatten(dataclasses.asdict(config)),
         versions={"Python": platform.python_version(), **_versions()},
     ))

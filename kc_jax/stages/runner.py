@@ -27,7 +27,6 @@ STAGES = {
     "evaluate": evaluate.run,
     "report": report.run,
 }
-SECONDS = "seconds.json"
 
 
 def run_stages(
@@ -69,7 +68,9 @@ def outputs(config: Config, workdir: Workdir) -> dict[str, list]:
 
 
 def _note_seconds(workdir: Workdir, name: str, seconds: float) -> None:
-    path = workdir.root / SECONDS
-    noted = artifacts.read_json(path) if path.exists() else {}
+    noted = artifacts.read_json(workdir.seconds) if workdir.seconds.exists() else {}
     noted[name] = round(seconds, 1)
-    artifacts.write_json(path, noted)
+    artifacts.write_json(workdir.seconds, noted)
+    if workdir.results.exists():
+        results = artifacts.read_json(workdir.results)
+        artifacts.write_json(workdir.results, {**results, "seconds": noted})

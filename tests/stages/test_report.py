@@ -10,7 +10,7 @@ import pytest
 from configs import eft
 from kc_jax import config as kc_config
 from kc_jax.artifacts import METRICS, MissingArtifactError, Workdir, write_json
-from kc_jax.stages import report, report_figures, report_text, runner
+from kc_jax.stages import report, report_figures, report_text
 from kc_jax.stages.evaluate import encode_png
 
 VERTICALS = ("big_cats", "<b>&birds", "$x$ 漢字")
@@ -76,7 +76,7 @@ def fabricate(workdir: Workdir, verticals=VERTICALS, *, student=0.05, specialist
         "record": 1, "labels": [NASTY], "names": [["cat", False], [NASTY, True]],
         "png": encode_png(np.zeros((4, 4, 1), np.uint8)).hex(),
     }])
-    write_json(workdir.root / runner.SECONDS, {"train_student": 12.5})
+    write_json(workdir.seconds, {"train_student": 12.5})
     return workdir
 
 
@@ -145,7 +145,7 @@ def test_writes_figures(config, workdir, drawing):
 
 
 def test_leaves_out_what_there_is_not(config, workdir):
-    for path in (workdir.root / runner.SECONDS, workdir.evaluation / "student" / "gallery.json"):
+    for path in (workdir.seconds, workdir.evaluation / "student" / "gallery.json"):
         path.unlink()
     report.run(config, workdir)
     assert not (workdir.figures / "pace.png").exists()

@@ -15,7 +15,7 @@ from kc_jax.train.step import make_predict_step, make_train_step, masked_mean
 from tests.reference import losses as reference
 from tests.train import many_devices, tiny
 
-HALF = (True,) * 4 + (False,) * 4
+HALF = (True,) * 8 + (False,) * 8
 
 
 @pytest.mark.parametrize(
@@ -59,8 +59,8 @@ def test_a_step_counts_itself_and_updates_the_models_state():
 def test_padded_rows_change_neither_loss_nor_parameters():
     real = tiny.make_batch(0, mask=HALF)
     other = tiny.make_batch(1, mask=HALF)
-    padded_otherwise = {name: np.concatenate([real[name][:4], other[name][4:]]) for name in real}
-    alone = {name: array[:4] for name, array in real.items()}
+    padded_otherwise = {name: np.concatenate([real[name][:8], other[name][8:]]) for name in real}
+    alone = {name: array[:8] for name, array in real.items()}
     state, metrics = tiny.train_once(real)
     for batch in (padded_otherwise, alone):
         again, again_metrics = tiny.train_once(batch)
@@ -78,7 +78,7 @@ def test_metrics_are_masked_means_of_every_term_and_loss_alone_is_minimised():
     state, metrics = tiny.train_once(batch, judge)
     plain, plain_metrics = tiny.train_once(batch)
     assert set(metrics) == {"loss", "record"}
-    expected = np.mean(batch["record_id"][:4]) * batch["mask"].size * tiny.NUM_CLASSES
+    expected = np.mean(batch["record_id"][:8]) * batch["mask"].size * tiny.NUM_CLASSES
     np.testing.assert_allclose(metrics["record"], expected, rtol=1e-5)
     np.testing.assert_allclose(metrics["loss"], plain_metrics["loss"], rtol=1e-6)
     np.testing.assert_allclose(

@@ -1,0 +1,117 @@
+"""The whole main job on a shrunk shipped configuration."""
+
+import dataclasses
+import shutil
+
+import numpy as np
+import pytest
+
+from kc_jax import artifacts
+from kc_jax.data import sources
+from kc_jax.data.soft_target_store import SoftTargetStore
+from kc_jax.stages import networks, runner, write_soft_targets
+from tests.stages import shipped
+
+METHODS = {"generalist", "student", "specialists"}
+
+
+@pytest.fixture
+def copy(finished, tmp_path):
+    """Gives a copy of the finished run that a test may spoil."""
+    config, workdir = finished
+    shutil.copytree(workdir.root, tmp_path / "copy")
+    return config, artifacts.Workdir(tmp_path / "copy")
+
+
+def test_results_name_all_methods_verticals_and_stages(finished):
+    config, workdir = finished
+    results = artifacts.read_json(workdir.results)
+    space = sources.load_label_space(config.data)
+    assert set(results["methods"]) == METHODS
+    for method in results["methods"].values():
+        assert list(method["vertical_ap"]) == list(space.verticals)
+        values = list(method["vertical_ap"].values())
+        assert all(0 < value <= 1 for value in values)
+        assert method["mean_vertical_ap"] == pytest.approx(np.mean(values))
+    assert results["classes"] == space.num_classes and results["seed"] == config.seed
+    assert set(results["seconds"]) == set(config.stages)
+    assert workdir.report.stat().st_size > 10_000
+
+
+def test_parameters_agree_with_describe(finished):
+    _, workdir = finished
+    described = artifacts.read_json(workdir.describe)
+    methods = artifacts.read_json(workdir.results)["methods"]
+    pairs = {"generalist": "generalist", "student": "student", "specialists": "teachers"}
+    for method, name in pairs.items():
+        assert methods[method]["params"] == described[name]["params"]
+
+
+def test_a_second_run_does_nothing(finished, capsys):
+    config, workdir = finished
+    before = {path: path.stat().st_mtime_ns for path in workdir.root.rglob("manifest.json")}
+    runner.run_stages(config, workdir, config.stages[1:])
+    assert before == {path: path.stat().st_mtime_ns for path in before}
+    assert capsys.readouterr().err.count("complete, skipped") == len(config.stages) - 1
+
+
+def test_soft_targets_are_the_teachers_probabilities(finished):
+    config, workdir = finished
+    space = sources.load_label_space(config.data)
+    source = sources.open_source(config.data, "train")
+    inputs = write_soft_targets.store_inputs(config, workdir, space, source)
+    store = SoftTargetStore(workdir.soft_targets, space, inputs)
+    vertical_id = 1
+    records = source.records_of(space, vertical_id)[[5, 0, 9]]
+    views = np.array([1, 0, 1])
+    teacher = workdir.teacher(space.verticals[vertical_id])
+    predict = networks.make_predictor(
+        config, config.teachers, space.restrict(vertical_id), "train"
+    )
+    batch = {
+        "image": np.stack([source.read(r) for r in records]),
+        "record_id": records.astype(np.int32), "view": views.astype(np.int32),
+        "mask": np.ones(3, bool),
+    }
+    logits = np.asarray(predict(networks.load_variables(teacher, "train_teachers"), batch))
+    ids, probs = store(records, views)
+    stored = np.zeros((3, space.num_classes))
+    for row in range(3):
+        np.add.at(stored[row], ids[row], probs[row])
+    classes = space.classes_of(vertical_id)
+    np.testing.assert_allclose(stored[:, classes], 1 / (1 + np.exp(-logits)), rtol=2e-3)
+    assert stored.sum() == pytest.approx(stored[:, classes].sum())
+
+
+def test_a_changed_option_is_named_and_refused(copy):
+    config, workdir = copy
+    changed = dataclasses.replace(
+        config, teachers=dataclasses.replace(config.teachers, num_epochs=3.0)
+    )
+    with pytest.raises(artifacts.StaleArtifactError, match="training.num_epochs: 2.0 → 3.0"):
+        runner.run_stages(changed, workdir, ["train_teachers"])
+
+
+def test_redo_makes_a_stage_anew_with_the_same_result(copy):
+    config, workdir = copy
+    student = workdir.student("student")
+    before = shipped.digest(student)
+    runner.run_stages(config, workdir, ["train_student"], redo=["train_student"])
+    assert shipped.digest(student) == before
+
+
+def test_one_teacher_made_anew_leaves_the_others_soft_targets_alone(copy):
+    config, workdir = copy
+    first, second = sources.load_label_space(config.data).verticals[:2]
+    artifacts.remove(workdir.teacher(first))
+    artifacts.remove(workdir.soft_targets_of(first))
+    untouched = workdir.soft_targets_of(second) / artifacts.MANIFEST
+    before = untouched.stat().st_mtime_ns
+    runner.run_stages(config, workdir, ["train_teachers", "write_soft_targets"])
+    assert untouched.stat().st_mtime_ns == before
+
+
+def test_a_missing_stage_is_named(tmp_path, data_directory):
+    config = shipped.smoke(data_directory)
+    with pytest.raises(artifacts.MissingArtifactError, match="train_teachers"):
+        runner.run_stages(config, artifacts.Workdir(tmp_path), ["write_soft_targets"])

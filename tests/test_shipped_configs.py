@@ -1,0 +1,46 @@
+import importlib
+
+import pytest
+
+from configs import eft, openimage
+from kc_jax import config
+from kc_jax.data import sources
+from kc_jax.errors import UserError
+from kc_jax.stages import describe
+
+PRESETS = ("embedded", "embedded_full", "smoke", "paper")
+MEBI = 2**20
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_presets_build(preset):
+    assert config.build(eft.get_config(preset)).name == preset
+
+
+def test_studies_build():
+    from kc_jax import study
+
+    parts = importlib.import_module("configs.study.parts").get_config()
+    for name in parts.students:
+        assert study.cell_config(parts, 3, name).student.name == name
+
+
+@pytest.mark.parametrize("head,millions", [
+    ("FC4096-FC512", 98), ("FC4096-SC512", 135), ("SC512-SC512", 155),
+    ("FC4096-SC(512,128)", 127), ("FC4096-SC(512,256)", 117), ("FC4096-SC(512,384)", 108),
+])
+def test_parameters_agree_with_the_papers_tables_2_and_3(head, millions):
+    options = eft.get_config("paper")
+    options.student.head = head
+    built = config.build(options)
+    space = sources.load_label_space(built.data)
+    described = describe.describe_network(built, built.student, space)
+    assert described["params"] / MEBI == pytest.approx(millions, abs=1.5)
+
+
+@pytest.mark.parametrize("preset", [eft.get_config("paper"), openimage.get_config()])
+def test_without_data_the_paper_says_what_to_provide(preset):
+    with pytest.raises(UserError) as raised:
+        sources.open_source(config.build(preset).data, "train")
+    for needed in ("tfds_folder", "--config.data.directory", "class_id,name,vertical,path"):
+        assert needed in str(raised.value)

@@ -1,0 +1,63 @@
+import jax
+import numpy as np
+import pytest
+from flax import linen as nn
+
+from kc_jax.core.head_spec import HeadSpec
+from kc_jax.models.classifier import Classifier
+from kc_jax.train.transfer import TransferError, transfer
+
+SIZES = (3, 2)
+ALL = ("backbone", "trunk", "bottleneck", "logits")
+
+
+class Backbone(nn.Module):
+    @nn.compact
+    def __call__(self, images, train):
+        features = nn.Dense(5)(images.reshape(images.shape[0], -1))
+        return nn.BatchNorm(use_running_average=not train)(features)
+
+
+def network(head, seed, sizes=SIZES):
+    model = Classifier(Backbone(), HeadSpec.parse(head), sizes, prior=0.1, kernel_stddev=1.0)
+    images = jax.random.normal(jax.random.key(9), (4, 2, 2, 1))
+    variables = model.init(jax.random.key(seed), images, train=False)
+    variables["batch_stats"] = jax.tree.map(lambda x: x + seed, variables["batch_stats"])
+    return variables, lambda v: np.asarray(model.apply(v, images, train=False))
+
+
+@pytest.mark.parametrize("head", ["FC6-FC4", "FC6-SC4", "FC6-SC(4,1)", "FC6-SC(4,4)", "SC6-SC4"])
+def test_a_structured_head_begins_as_the_generalists_function(head):
+    generalist, generalist_logits = network("FC6-FC4", seed=1)
+    student, student_logits = network(head, seed=2)
+    started = transfer(student, generalist, ALL, verticals=(0, 1))
+    np.testing.assert_allclose(
+        student_logits(started), generalist_logits(generalist), rtol=1e-5, atol=1e-6
+    )
+
+
+def test_parts_not_named_keep_their_own_start():
+    generalist, _ = network("FC6-FC4", seed=1)
+    student, _ = network("FC6-FC8", seed=2)
+    started = transfer(student, generalist, ("backbone", "trunk"), verticals=(0, 1))
+    for part, origin in [("backbone", generalist), ("trunk", generalist), ("bottleneck", student)]:
+        jax.tree.map(
+            np.testing.assert_array_equal, started["params"][part], origin["params"][part]
+        )
+    jax.tree.map(np.testing.assert_array_equal, started["batch_stats"], generalist["batch_stats"])
+
+
+def test_a_teacher_takes_the_logits_of_its_vertical():
+    generalist, generalist_logits = network("FC6-FC4", seed=1)
+    teacher, teacher_logits = network("FC6-FC4", seed=2, sizes=SIZES[1:])
+    started = transfer(teacher, generalist, ALL, verticals=(1,))
+    np.testing.assert_allclose(
+        teacher_logits(started), generalist_logits(generalist)[:, 3:], rtol=1e-5, atol=1e-6
+    )
+
+
+def test_a_part_of_another_shape_is_named():
+    generalist, _ = network("FC6-FC4", seed=1)
+    student, _ = network("FC6-SC8", seed=2)
+    with pytest.raises(TransferError, match="bottleneck cannot start"):
+        transfer(student, generalist, ("bottleneck",), verticals=(0, 1))
