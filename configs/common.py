@@ -69,8 +69,11 @@ def get_config(name: str) -> ml_collections.ConfigDict:
         "compute_dtype": "float32",
     }
     config.generalist = training("FC256-FC8", num_epochs=20.0, learning_rate=0.03)
-    config.teachers = training("FC256-FC128", num_epochs=10.0, learning_rate=0.02)
-    config.teachers.update({"init_from": "generalist", "label_smearing": True, "batch_size": 64})
+    config.teachers = training("FC256-FC128", num_epochs=20.0, learning_rate=0.03)
+    config.teachers.update({"init_from": "generalist", "label_smearing": True, "batch_size": 32})
+    # What the generalist knows is to be kept: its parts move slowly, from full accumulators.
+    config.teachers.optimizer.initial_accumulator = 0.1
+    config.teachers.optimizer.multipliers.update({"backbone": 0.3, "trunk": 0.3})
     config.soft_targets = {"top_k": 100, "num_views": 8, "batch_size": 256}
     config.student = training("FC256-SC8", num_epochs=20.0, learning_rate=0.03)
     config.student.update({"name": "student", "distill_weight": 1.0})

@@ -342,6 +342,11 @@ def _check_together(config: Config) -> None:
                 raise ConfigError(
                     f"config.{name}.init_parts has {part!r}; expected some of {', '.join(PARTS)}"
                 )
+    if config.mesh.model != 1:
+        raise ConfigError(
+            f"config.mesh.model is {config.mesh.model}; heads are not split over devices yet, so "
+            "it must be 1"
+        )
     if config.generalist.init_from != "scratch":
         raise ConfigError("config.generalist.init_from is 'generalist'; it must be 'scratch'")
     if not config.student.name.isidentifier() or config.student.name in (

@@ -43,10 +43,10 @@ def glyph(key: jax.Array, image: jax.Array, size: int) -> jax.Array:
     Returns:
       f32[size, size, 1], about -1 to 1.
     """
-    scale_key, shift_key, contrast_key, ground_key, sign_key, noise_key = jax.random.split(key, 6)
-    zoom = jax.random.uniform(scale_key, (2,), minval=0.75, maxval=1.1)
+    scale_key, shift_key, contrast_key, ground_key, noise_key = jax.random.split(key, 5)
+    zoom = jax.random.uniform(scale_key, (2,), minval=0.85, maxval=1.1)
     scale = zoom * (size / image.shape[0])
-    shift = jax.random.uniform(shift_key, (2,), minval=-0.08, maxval=0.08) * size
+    shift = jax.random.uniform(shift_key, (2,), minval=-0.06, maxval=0.06) * size
     translation = (size - scale * image.shape[0]) / 2 + shift
     mask = jax.image.scale_and_translate(
         image.astype(jnp.float32) / 255.0, (size, size, 1), (0, 1), scale, translation,
@@ -55,7 +55,6 @@ def glyph(key: jax.Array, image: jax.Array, size: int) -> jax.Array:
     contrast = jax.random.uniform(contrast_key, (), minval=0.5, maxval=1.0)
     ground = jax.random.uniform(ground_key, (), minval=0.0, maxval=1.0) * (1.0 - contrast)
     drawn = ground + contrast * mask
-    drawn = jnp.where(jax.random.bernoulli(sign_key), drawn, 1.0 - drawn)
     noise = 0.05 * jax.random.normal(noise_key, drawn.shape)
     return 2.0 * (drawn + noise) - 1.0
 
