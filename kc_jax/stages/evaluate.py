@@ -44,17 +44,52 @@ class TestSet:
         return (views + records).ravel()
 
 
+@dataclasses.dataclass(frozen=True)
+class Network:
+    """Says which trained network is to be judged.
+
+    Attributes:
+      title: for the person who watches.
+      training: how it was trained.
+      space: its label space.
+      directory: where it lies.
+      made_by: the stage that makes it.
+    """
+
+    title: str
+    training: Training
+    space: LabelSpace
+    directory: pathlib.Path
+    made_by: str
+
+    @property
+    def manifest(self) -> dict:
+        return artifacts.manifest_of(self.directory, self.made_by)
+
+    @property
+    def fingerprint(self) -> str:
+        return artifacts.fingerprint_of(self.directory, self.made_by)
+
+
 def run(config: Config, workdir: Workdir) -> bool:
     """Evaluates what is trained and not yet judged, and writes results.json."""
     space = sources.load_label_space(config.data)
     test = TestSet(sources.open_source(config.data, "test"), space, config.data.test_views)
     did_any = False
     methods = {}
-    for name, training, directory in _single_networks(config, workdir):
-        did_any |= _evaluate_single(config, workdir, test, name, training, directory)
-        methods[name] = artifacts.read_json(workdir.evaluation / name / METRICS)
-    did_any |= _evaluate_specialists(config, workdir, test)
-    methods["specialists"] = artifacts.read_json(workdir.evaluation / "specialists" / METRICS)
+    judgements = [
+        (network.title, _judge_single, [network])
+        for network in _single_networks(config, workdir, space)
+    ]
+    judgements.append(("specialists", _judge_specialists, _specialists(config, workdir, space)))
+    for name, judge, judged in judgements:
+        directory = workdir.evaluation / name
+        if not artifacts.is_complete(directory, _inputs(config, test, judged)):
+            for file_name, content in judge(config, test, judged).items():
+                artifacts.write_json(directory / file_name, content)
+            artifacts.complete(directory)
+            did_any = True
+        methods[name] = artifacts.read_json(directory / METRICS)
     artifacts.write_json(workdir.results, {
         "classes": space.num_classes,
         "verticals": space.num_verticals,
@@ -66,20 +101,35 @@ def run(config: Config, workdir: Workdir) -> bool:
     return did_any
 
 
-def _single_networks(config: Config, workdir: Workdir):
+def _single_networks(config: Config, workdir: Workdir, space: LabelSpace) -> list[Network]:
     """Lists the networks that name all classes: the generalist and every finished student."""
-    yield "generalist", config.generalist, workdir.generalist
+    artifacts.manifest_of(workdir.generalist, "train_generalist")
     artifacts.manifest_of(workdir.student(config.student.name), "train_student")
-    for directory in sorted(workdir.students.iterdir()):
-        manifest = artifacts.read_json(directory / artifacts.MANIFEST)
-        if manifest["complete"]:
-            training = networks.training_from_manifest(manifest)
-            yield directory.name, training, directory
+    found = [("generalist", workdir.generalist, "train_generalist")]
+    found += [(path.name, path, "train_student") for path in sorted(workdir.students.iterdir())
+              if artifacts.read_json(path / artifacts.MANIFEST)["complete"]]
+    return [
+        Network(
+            name, networks.training_from_manifest(artifacts.manifest_of(path, stage)), space, path,
+            stage,
+        )
+        for name, path, stage in found
+    ]
 
 
-def _inputs(config: Config, test: TestSet, network: str) -> dict:
+def _specialists(config: Config, workdir: Workdir, space: LabelSpace) -> list[Network]:
+    return [
+        Network(
+            f"specialist {name}", config.teachers, space.restrict(v), workdir.teacher(name),
+            "train_teachers",
+        )
+        for v, name in enumerate(space.verticals)
+    ]
+
+
+def _inputs(config: Config, test: TestSet, judged: list[Network]) -> dict:
     return {
-        "network": network,
+        "networks": [network.fingerprint for network in judged],
         "records": test.source.fingerprint,
         "label_space": test.space.fingerprint,
         "num_views": test.num_views,
@@ -88,75 +138,55 @@ def _inputs(config: Config, test: TestSet, network: str) -> dict:
     }
 
 
-def _evaluate_single(
-    config: Config, workdir: Workdir, test: TestSet, name: str, training: Training,
-    network: pathlib.Path,
-) -> bool:
-    directory = workdir.evaluation / name
-    manifest = artifacts.manifest_of(network, "training")
-    inputs = _inputs(config, test, artifacts.fingerprint_of(network, "training"))
-    if artifacts.is_complete(directory, inputs):
-        return False
-    records = np.arange(len(test.source))
-    logits = predict(config, training, test.space, network, test.source, records, name)
-    by_vertical = [
+def _judge_single(config: Config, test: TestSet, judged: list[Network]) -> dict:
+    """Judges a network that names all classes; gives the files to write."""
+    (network,) = judged
+    logits = predict(config, network, test.source, np.arange(len(test.source)))
+    metrics, class_ap = judge_verticals(test, [
         logits[np.ix_(test.examples_of(v), test.space.classes_of(v))]
         for v in range(test.space.num_verticals)
-    ]
-    metrics, class_ap = judge_verticals(test, by_vertical)
-    artifacts.write_json(directory / METRICS, {
-        **metrics,
-        **judge_overall(test, logits, config.evaluation.at_k),
-        "params": manifest["params"],
-        "images_seen": manifest["images_seen"],
-        "head": training.head,
-    })
-    artifacts.write_json(directory / CLASS_AP, class_ap)
-    artifacts.write_json(directory / GALLERY, _gallery(config, test, logits))
-    artifacts.complete(directory)
-    return True
+    ])
+    overall = judge_overall(test, logits, config.evaluation.at_k)
+    return {
+        METRICS: {**metrics, **overall, **_size(judged)},
+        CLASS_AP: class_ap,
+        GALLERY: _gallery(config, test, logits),
+    }
 
 
-def _evaluate_specialists(config: Config, workdir: Workdir, test: TestSet) -> bool:
-    directory = workdir.evaluation / "specialists"
-    networks_of = [workdir.teacher(name) for name in test.space.verticals]
-    manifests = [artifacts.manifest_of(d, "train_teachers") for d in networks_of]
-    fingerprints = [artifacts.fingerprint_of(d, "train_teachers") for d in networks_of]
-    if artifacts.is_complete(directory, _inputs(config, test, artifacts.fingerprint(fingerprints))):
-        return False
-    by_vertical = [
-        predict(
-            config, config.teachers, test.space.restrict(v), network, test.source,
-            test.source.records_of(test.space, v), f"specialist {test.space.verticals[v]}",
-        )
-        for v, network in enumerate(networks_of)
-    ]
-    metrics, class_ap = judge_verticals(test, by_vertical)
-    artifacts.write_json(directory / METRICS, {
-        **metrics,
-        "top1": None,  # A specialist is never asked about another vertical's images.
-        "top5": None,
-        "params": sum(m["params"] for m in manifests),
-        "images_seen": sum(m["images_seen"] for m in manifests),
-        "head": config.teachers.head,
-    })
-    artifacts.write_json(directory / CLASS_AP, class_ap)
-    artifacts.complete(directory)
-    return True
+def _judge_specialists(config: Config, test: TestSet, judged: list[Network]) -> dict:
+    """Judges each specialist on its own vertical; gives the files to write."""
+    metrics, class_ap = judge_verticals(test, [
+        predict(config, network, test.source, test.source.records_of(test.space, v))
+        for v, network in enumerate(judged)
+    ])
+    # A specialist is never asked about another vertical's images.
+    overall = {"top1": None, "top5": None}
+    return {METRICS: {**metrics, **overall, **_size(judged)}, CLASS_AP: class_ap}
+
+
+def _size(judged: list[Network]) -> dict:
+    manifests = [network.manifest for network in judged]
+    return {
+        "params": sum(manifest["params"] for manifest in manifests),
+        "images_seen": sum(manifest["images_seen"] for manifest in manifests),
+        "head": judged[0].training.head,
+    }
 
 
 def predict(
-    config: Config, training: Training, space: LabelSpace, network: pathlib.Path,
-    source: sources.Source, record_ids: np.ndarray, title: str,
+    config: Config, network: Network, source: sources.Source, record_ids: np.ndarray
 ) -> np.ndarray:
     """Asks a network about every test view of records: f32[num_views · n, C], views outermost."""
-    variables = networks.load_variables(network, "training")
-    predictor = networks.make_predictor(config, training, space, source.split)
+    variables = networks.load_variables(network.directory, network.made_by)
+    predictor = networks.make_predictor(config, network.training, network.space, source.split)
     num_views = config.data.test_views
     total = num_views * len(record_ids)
-    logits = np.empty((total, space.num_classes), np.float32)
+    logits = np.empty((total, network.space.num_classes), np.float32)
     row = 0
-    with hooks.progress(f"test {title}", total, 0, config.running.print_every_seconds) as show:
+    with hooks.progress(
+        f"test {network.title}", total, 0, config.running.print_every_seconds
+    ) as show:
         for batch in batches.inference_batches(
             source, record_ids, batch_size=config.evaluation.batch_size, num_views=num_views
         ):

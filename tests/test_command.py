@@ -1,0 +1,37 @@
+"""What a person sees who mistypes: one line that says what to do, and no traceback."""
+
+import subprocess
+import sys
+
+import pytest
+
+SMOKE = "--config=configs/eft.py:smoke"
+
+
+def run(*arguments):
+    return subprocess.run(
+        [sys.executable, "-m", "kc_jax.main", *arguments],
+        capture_output=True, text=True, timeout=120,
+    )
+
+
+@pytest.mark.parametrize("arguments,words", [
+    ([SMOKE, "--config.student.hed=FC8-FC8"], ["'hed'", "did you mean 'head'"]),
+    (["--confg=configs/eft.py"], ["'confg'", "Did you mean: config"]),
+    ([SMOKE, "config.seed=3"], ["'config.seed=3'", "--name=value"]),
+    ([SMOKE, "--config.seed=three"], ["--config.seed=three"]),
+    ([SMOKE, "--stages=evalute"], ["'evalute'", "did you mean 'evaluate'"]),
+    ([SMOKE, "--config.student.head=FC8-XX8"], ["config.student.head", "FC4096-SC512"]),
+    ([SMOKE, "--config.model.backbone=small_con"], ["config.model.backbone", "small_conv"]),
+    (["--config=configs/eft.py:smke"], ["'smke'", "smoke"]),
+    (["--config=configs/etf.py"], ["configs/etf.py"]),
+    ([], ["--config"]),
+    ([SMOKE, "--stages=evaluate"], ["train_generalist"]),
+])
+def test_mistakes_end_in_one_line(arguments, words, tmp_path):
+    result = run(*arguments, f"--workdir={tmp_path}")
+    assert result.returncode == 1
+    *_, line = result.stderr.strip().splitlines()
+    assert "Traceback" not in result.stderr and line.startswith("kc_jax: ")
+    for word in words:
+        assert word in line

@@ -1,0 +1,64 @@
+import ml_collections
+import numpy as np
+import pytest
+
+from configs import eft
+from kc_jax import study
+
+
+@pytest.fixture
+def plan():
+    config = ml_collections.ConfigDict()
+    config.title = "Two students"
+    config.base = eft.get_config("smoke")
+    config.seeds = (0, 1)
+    config.students = {
+        "hard": {"distill_weight": 0.0}, "paced": {"self_paced": {"level": "vertical"}},
+    }
+    return config
+
+
+def test_cells_change_what_they_say_and_nothing_else(plan):
+    hard, paced = (study.cell_config(plan, 5, name) for name in ("hard", "paced"))
+    assert (hard.seed, hard.student.name, hard.student.distill_weight) == (5, "hard", 0.0)
+    assert hard.student.self_paced.level == "none"
+    assert paced.student.self_paced.level == "vertical" and paced.student.distill_weight == 1.0
+    assert hard.generalist == paced.generalist and hard.teachers == paced.teachers
+
+
+def test_the_table_gives_mean_and_deviation_over_seeds(plan):
+    def metrics(value, top1):
+        return {
+            "head": "FC4-FC2", "params": 1234, "images_seen": 64, "mean_vertical_ap": value,
+            "mean_vertical_top1": 0.5, "top1": top1, "top5": top1, "ancestor_ap": None,
+        }
+
+    results = [
+        {"classes": 7, "verticals": 2, "methods": {
+            name: metrics(value + shift, None if name == "specialists" else 0.25)
+            for name, value in [("generalist", 0.2), ("hard", 0.3), ("paced", 0.4),
+                                ("specialists", 0.5)]
+        }}
+        for shift in (0.0, 0.1)
+    ]
+    lines = study.table(plan, results).splitlines()
+    row = next(line for line in lines if line.startswith("| hard"))
+    deviation = np.std([30, 40], ddof=1)
+    assert f"| 35.0 ± {deviation:.1f} | 50.0 ± 0.0 | 25.0 ± 0.0 |" in row
+    assert row.endswith("| — | 1,234 | 64 |")
+    assert [line.split(" | ")[0] for line in lines[4:]] == [
+        "| generalist", "| hard", "| paced", "| specialists",
+    ]
+
+
+@pytest.mark.slow
+def test_a_study_shares_what_its_students_share(plan, tmp_path):
+    plan.base.data.directory = str(tmp_path / "data")
+    results = study.run_study(plan, tmp_path / "study")
+    assert [result["seed"] for result in results] == [0, 1]
+    for result in results:
+        assert set(result["methods"]) == {"generalist", "hard", "paced", "specialists"}
+    manifests = sorted((tmp_path / "study").rglob("manifest.json"))
+    before = [path.stat().st_mtime_ns for path in manifests]
+    assert study.run_study(plan, tmp_path / "study") == results
+    assert before == [path.stat().st_mtime_ns for path in manifests]
