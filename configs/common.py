@@ -7,7 +7,7 @@ def optimizer(learning_rate: float) -> ml_collections.ConfigDict:
     """Gives Adagrad with a warm-up and a cosine decay."""
     return ml_collections.ConfigDict({
         "learning_rate": learning_rate,
-        "initial_accumulator": 1e-3,
+        "initial_accumulator": 0.03,
         "schedule": "cosine",
         "warmup": 0.02,
         "multipliers": {
@@ -23,7 +23,7 @@ def training(head: str, num_epochs: float, learning_rate: float) -> ml_collectio
         "init_from": "scratch",
         "init_parts": ("backbone", "trunk"),
         "num_epochs": num_epochs,
-        "batch_size": 128,
+        "batch_size": 32,
         "label_smearing": False,
         "distill_weight": 0.0,
         "optimizer": optimizer(learning_rate),
@@ -68,14 +68,14 @@ def get_config(name: str) -> ml_collections.ConfigDict:
         "kernel_stddev": 0.0,
         "compute_dtype": "float32",
     }
-    config.generalist = training("FC256-FC8", num_epochs=20.0, learning_rate=0.03)
+    config.generalist = training("FC256-FC8", num_epochs=20.0, learning_rate=0.08)
     config.teachers = training("FC256-FC128", num_epochs=20.0, learning_rate=0.03)
-    config.teachers.update({"init_from": "generalist", "label_smearing": True, "batch_size": 32})
+    config.teachers.update({"init_from": "generalist", "label_smearing": True})
     # What the generalist knows is to be kept: its parts move slowly, from full accumulators.
     config.teachers.optimizer.initial_accumulator = 0.1
     config.teachers.optimizer.multipliers.update({"backbone": 0.3, "trunk": 0.3})
     config.soft_targets = {"top_k": 100, "num_views": 8, "batch_size": 256}
-    config.student = training("FC256-SC8", num_epochs=20.0, learning_rate=0.03)
+    config.student = training("FC256-SC8", num_epochs=20.0, learning_rate=0.08)
     config.student.update({"name": "student", "distill_weight": 1.0})
     config.evaluation = {"batch_size": 256, "at_k": 50, "gallery_size": 60}
     config.mesh = {"data": -1, "model": 1}

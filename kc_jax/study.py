@@ -13,7 +13,7 @@ from kc_jax import artifacts, command
 from kc_jax.config import build
 from kc_jax.stages import runner
 
-_OUTPUT = flags.DEFINE_string("output", None, "Where the table goes; WORKDIR/table.md if not given.")
+_OUTPUT = flags.DEFINE_string("output", None, "Where the table goes; by default WORKDIR/table.md.")
 SHARED_STAGES = ("train_generalist", "train_teachers", "write_soft_targets")
 METRICS = {
     "mean_vertical_ap": "mean AP",
