@@ -64,7 +64,7 @@ def get_config(name: str) -> ml_collections.ConfigDict:
     }
     config.model = {
         "backbone": "small_conv",
-        "backbone_options": {},
+        "backbone_options": {"features": (64, 96, 96)},
         "kernel_stddev": 0.0,
         "compute_dtype": "float32",
     }
@@ -85,6 +85,12 @@ def get_config(name: str) -> ml_collections.ConfigDict:
     return config
 
 
+def inception(config: ml_collections.ConfigDict, base: str) -> None:
+    """Sets Inception-V2 as the backbone, cut at ``mixed_5c`` or ``mixed_3c``."""
+    config.model.backbone = "inception_v2"
+    config.model.backbone_options = ml_collections.ConfigDict({"base": base})
+
+
 def as_in_the_paper(config: ml_collections.ConfigDict) -> None:
     """Sets how the paper trains: Adagrad at 0.001, batches of 64, 5 epochs, K = 100."""
     config.teachers.init_from = "scratch"
@@ -97,5 +103,5 @@ def as_in_the_paper(config: ml_collections.ConfigDict) -> None:
             "learning_rate": 0.001, "initial_accumulator": 0.1, "schedule": "constant",
             "warmup": 0.0,
         })
-    config.soft_targets.update({"top_k": 100, "num_views": 1})
+    config.soft_targets.update({"top_k": 100, "num_views": 5})
     config.running.update({"checkpoint_every_steps": 10_000, "log_every_steps": 100})

@@ -60,7 +60,7 @@ def paper(config):
         "image_size": 224, "channels": 3, "augmentation": "photo",
         "test_augmentation": "photo_centre", "test_views": 1,
     })
-    config.model.update({"backbone": "inception_v2", "backbone_options": {"base": "mixed_5c"}})
+    common.inception(config, base="mixed_5c")
     config.generalist.head = "FC4096-FC512"
     config.teachers.head = "FC4096-FC4096"
     config.student.head = "FC4096-SC512"

@@ -18,7 +18,7 @@ def get_config():
         "image_size": 224, "channels": 3, "augmentation": "photo",
         "test_augmentation": "photo_centre", "test_views": 1, "label_key": "class_ids",
     })
-    config.model.update({"backbone": "inception_v2", "backbone_options": {"base": "mixed_3c"}})
+    common.inception(config, base="mixed_3c")
     config.generalist.head = "FC512-FC512"
     config.teachers.head = "FC512-FC512"
     config.student.head = "FC512-SC512"

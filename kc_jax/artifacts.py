@@ -187,8 +187,10 @@ def fingerprint_of(directory: pathlib.Path, made_by: str) -> str:
 
 
 def remove(path: pathlib.Path) -> None:
-    """Removes a file or directory if it is there."""
+    """Removes a file or directory if it is there, manifests first, so that no half looks whole."""
     if path.is_dir():
+        for manifest in path.rglob(MANIFEST):
+            manifest.unlink()
         shutil.rmtree(path)
     else:
         path.unlink(missing_ok=True)

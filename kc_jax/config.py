@@ -32,7 +32,7 @@ class Data:
       channels: colour channels of an image.
       augmentation: name of the random view drawn of each training image.
       test_augmentation: name of the view drawn of each test image.
-      seed: of views and of the records' order.
+      seed: of views.
       test_views: fixed views of each test image.
     """
 
@@ -234,6 +234,7 @@ POSITIVE = {
     "num_verticals", "print_every_seconds",
 }
 PARTS = ("backbone", "trunk", "bottleneck", "logits")
+NOT_NEGATIVE = {"seed"}
 SHARES = {"distill_weight", "warmup"}
 
 
@@ -320,6 +321,8 @@ def _check_value(path: str, value) -> None:
         raise ConfigError(f"{path} is {value!r}; expected one of {', '.join(CHOICES[key])}")
     if key in POSITIVE and value <= 0:
         raise ConfigError(f"{path} is {value}; expected more than 0")
+    if key in NOT_NEGATIVE and value < 0:
+        raise ConfigError(f"{path} is {value}; expected at least 0")
     if key in SHARES and not 0 <= value <= 1:
         raise ConfigError(f"{path} is {value}; expected 0 to 1")
     if key == "head":

@@ -17,6 +17,7 @@ import numpy as np
 import tensorflow_datasets as tfds
 from PIL import Image
 
+from kc_jax.config import ConfigError
 from kc_jax.data import glyph_list, glyph_masks
 
 # All verticals but the smallest, ancient_lisu.
@@ -223,11 +224,13 @@ def config_classes(config_name: str) -> list[glyph_list.GlyphClass]:
       Classes with ids 0..C-1.
 
     Raises:
-      ValueError: no config has that name.
+      ConfigError: no config has that name.
     """
     configs = {config.name: config for config in GlyphTree.BUILDER_CONFIGS}
     if config_name not in configs:
-        raise ValueError(f"unknown glyph_tree config {config_name!r}; use one of {sorted(configs)}")
+        raise ConfigError(
+            f"config.data.variant is {config_name!r}; expected one of {', '.join(configs)}"
+        )
     config = configs[config_name]
     return select_classes(glyph_list.read_classes(), config.verticals, config.leaves_per_vertical)
 

@@ -20,7 +20,7 @@ FORMAT_VERSION = 1
 
 
 def store_inputs(
-    *, teacher: str, data: str, label_space: str, augmentation: Sequence, top_k: int, num_views: int
+    *, teacher: str, data: str, label_space: str, views: dict, top_k: int, num_views: int
 ) -> dict:
     """Lists what a vertical's soft targets depend on, for its manifest.
 
@@ -28,7 +28,7 @@ def store_inputs(
       teacher: fingerprint of the teacher.
       data: fingerprint of the records.
       label_space: fingerprint of the label space.
-      augmentation: name, version, seed and size of the views.
+      views: what the views depend on: augmentation, its version, seed and size.
       top_k: probabilities kept of each record and view.
       num_views: views of each record.
     """
@@ -37,7 +37,7 @@ def store_inputs(
         "teacher": teacher,
         "data": data,
         "label_space": label_space,
-        "augmentation": list(augmentation),
+        "views": views,
         "top_k": top_k,
         "num_views": num_views,
     }

@@ -15,10 +15,11 @@ from kc_jax import artifacts
 from kc_jax.config import ConfigError, Data
 from kc_jax.core import label_space as label_spaces
 from kc_jax.core.label_space import LabelSpace
-from kc_jax.data import glyphs
+from kc_jax.data import glyph_list, glyphs
 
 # A photograph is read this much larger than the network sees it, for random crops.
 PHOTO_MARGIN = 1.15
+DECLARED = "declared"  # A label space without images.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,6 +68,16 @@ def load_label_space(data: Data) -> LabelSpace:
                 "a CSV with the columns class_id,name,vertical,path"
             )
         return label_spaces.read_csv(data.label_space)
+    if data.source not in (*SOURCES, DECLARED):
+        raise ConfigError(
+            f"config.data.source is {data.source!r}; expected one of "
+            f"{', '.join(sorted(SOURCES))} or {DECLARED}"
+        )
+    if data.source == "tfds_folder":
+        raise ConfigError(
+            "config.data.label_space is empty; expected a CSV of the dataset's classes with the "
+            "columns class_id,name,vertical,path"
+        )
     if data.source == "glyph_tree":
         return label_spaces.from_rows(glyphs.label_rows(data.variant))
     smaller, larger = divmod(data.num_classes, data.num_verticals)
@@ -85,7 +96,7 @@ def open_source(data: Data, split: str) -> Source:
     Raises:
       ConfigError: the source has no images, or there is no such source.
     """
-    if data.source == "declared":
+    if data.source == DECLARED:
         raise ConfigError(
             "config.data.source is 'declared', which has a label space but no images (enough for "
             "the stage describe); to train on yours, set --config.data.source=tfds_folder, "
@@ -93,17 +104,39 @@ def open_source(data: Data, split: str) -> Source:
             "file_format='array_record', and --config.data.label_space to a CSV with the columns "
             "class_id,name,vertical,path, one row a class"
         )
-    if data.source not in SOURCES:
+    space = load_label_space(data)
+    source = SOURCES[data.source](data, split)
+    _check_labels(source, space)
+    channels = source.read(0).shape[-1]
+    if channels != data.channels:
         raise ConfigError(
-            f"config.data.source is {data.source!r}; expected one of "
-            f"{', '.join(sorted(SOURCES))} or declared"
+            f"config.data.channels is {data.channels} but the images of {data.source} have "
+            f"{channels}; set it to that"
         )
-    return SOURCES[data.source](data, split)
+    return source
+
+
+def _check_labels(source: Source, space: LabelSpace) -> None:
+    for index, ids in enumerate(source.labels):
+        if not ids or min(ids) < 0 or max(ids) >= space.num_classes:
+            raise ConfigError(
+                f"record {index} of split {source.split!r} has the labels {ids}; expected at least "
+                f"one, each from 0 to {space.num_classes - 1} as in the label space"
+            )
+    seen = {int(space.vertical_of_class[c]) for ids in source.labels for c in ids}
+    for vertical_id, name in enumerate(space.verticals):
+        if vertical_id not in seen:
+            raise ConfigError(
+                f"vertical {name!r} has no records in split {source.split!r}; every vertical needs "
+                "some, or take its classes out of the label space"
+            )
 
 
 def _open_glyphs(data: Data, split: str) -> Source:
     directory = pathlib.Path(data.directory) if data.directory else default_directory()
-    builder = glyphs.prepare(directory, data.variant)
+    # Prepared data of another class list has other ids.
+    class_list = hashlib.sha256(glyph_list.LIST_FILE.read_bytes()).hexdigest()[:8]
+    builder = glyphs.prepare(directory / f"glyphs-{class_list}", data.variant)
     records = _undecoded(builder, split)
     images = np.stack([decode(record["image"]) for record in records])  # 4 KiB a mask.
     labels = tuple((int(record["class_id"]),) for record in records)
@@ -114,22 +147,17 @@ def _open_glyphs(data: Data, split: str) -> Source:
 def _open_tfds_folder(data: Data, split: str) -> Source:
     builder = _builder_of_folder(data, split)
     records = _undecoded(builder, split)
-    num_classes = load_label_space(data).num_classes
-    labels = tuple(_labels_of(record, data) for record in records)
-    for index, ids in enumerate(labels):
-        if not ids or min(ids) < 0 or max(ids) >= num_classes:
-            raise ConfigError(
-                f"record {index} of split {split!r} in {data.directory} has the labels {ids}; "
-                f"expected at least one, each from 0 to {num_classes - 1} as in "
-                f"{data.label_space}"
-            )
-    digest = artifacts.fingerprint([split, labels, str(builder.info.splits[split].num_bytes)])
+    labels, hasher = [], hashlib.sha256()
+    for record in records:
+        labels.append(tuple(int(c) for c in np.atleast_1d(record[data.label_key])))
+        hasher.update(record[data.image_key])
+    digest = artifacts.fingerprint([split, labels, builder.info.full_name, hasher.hexdigest()])
     side = round(data.image_size * PHOTO_MARGIN)
 
     def read(index: int) -> np.ndarray:
         return fit_square(records[index][data.image_key], side, data.channels)
 
-    return Source(split, labels, read, digest)
+    return Source(split, tuple(labels), read, digest)
 
 
 def _builder_of_folder(data: Data, split: str):
@@ -150,14 +178,28 @@ def _builder_of_folder(data: Data, split: str):
             f"config.data.directory is {data.directory!r}, where there is no prepared dataset; "
             f"{needed}"
         ) from None
-    for key, known in (
-        (split, builder.info.splits), (data.image_key, builder.info.features),
-        (data.label_key, builder.info.features),
-    ):
-        if key not in known:
-            raise ConfigError(
-                f"the dataset in {data.directory} has no {key!r}, only {', '.join(known)}; {needed}"
-            )
+    info = builder.info
+    if info.file_format != tfds.core.FileFormat.ARRAY_RECORD:
+        raise ConfigError(
+            f"the dataset in {data.directory} is stored as {info.file_format.value}, which cannot "
+            f"be read at random; {needed}"
+        )
+    if split not in info.splits:
+        raise ConfigError(
+            f"the dataset in {data.directory} has the splits {', '.join(info.splits)} but no "
+            f"{split!r}; {needed}"
+        )
+    if not isinstance(info.features.get(data.image_key), tfds.features.Image):
+        raise ConfigError(
+            f"{data.image_key!r} is no image among the features {', '.join(info.features)} of "
+            f"{data.directory}; {needed}"
+        )
+    label = info.features.get(data.label_key)
+    if label is None or not np.issubdtype(label.np_dtype, np.integer):
+        raise ConfigError(
+            f"{data.label_key!r} is no class id among the features {', '.join(info.features)} of "
+            f"{data.directory}; {needed}"
+        )
     return builder
 
 
@@ -169,10 +211,6 @@ def _undecoded(builder, split: str):
         if isinstance(feature, tfds.features.Image)
     }
     return builder.as_data_source(split=split, decoders=images)
-
-
-def _labels_of(record, data: Data) -> tuple[int, ...]:
-    return tuple(int(c) for c in np.atleast_1d(record[data.label_key]))
 
 
 def fit_square(encoded: bytes, side: int, channels: int) -> np.ndarray:

@@ -1,5 +1,6 @@
 """Counts parameters and multiply-adds, layer by layer; needs no data."""
 
+import dataclasses
 import functools
 
 import jax
@@ -20,8 +21,14 @@ LAYER_DEPTH = 2
 
 
 def run(config: Config, workdir: Workdir) -> bool:
-    """Writes describe.json and prints it as a table."""
+    """Writes describe.json and prints it as a table; tells whether there was anything to do."""
     space = sources.load_label_space(config.data)
+    inputs = _inputs(config, space)
+    if workdir.describe.exists():
+        description = artifacts.read_json(workdir.describe)
+        if description["inputs"] == inputs:
+            _print(description)
+            return False
     student = describe_network(config, config.student, space)
     generalist = describe_network(config, config.generalist, space)
     teachers = [
@@ -29,6 +36,7 @@ def run(config: Config, workdir: Workdir) -> bool:
         for v in range(space.num_verticals)
     ]
     description = {
+        "inputs": inputs,
         "classes": space.num_classes,
         "verticals": space.num_verticals,
         "student": student,
@@ -50,6 +58,15 @@ def run(config: Config, workdir: Workdir) -> bool:
     return True
 
 
+def _inputs(config: Config, space: LabelSpace) -> str:
+    heads = [getattr(config, name) for name in ("student", "generalist", "teachers")]
+    return artifacts.fingerprint([
+        space.fingerprint, config.data.image_size, config.data.channels,
+        dataclasses.asdict(config.model),
+        [(training.head, training.self_paced.level) for training in heads],
+    ])
+
+
 def describe_network(config: Config, training: Training, space: LabelSpace) -> dict:
     """Counts one network's parameters and the multiply-adds of one image.
 
@@ -61,7 +78,7 @@ def describe_network(config: Config, training: Training, space: LabelSpace) -> d
     Returns:
       ``head``, ``params``, ``multiply_adds`` and ``layers``, rows of `cost.layer_table`.
     """
-    model = networks.build_model(config, training, space)
+    model = networks.build_model(config.model, training, space, config.seed)
     size = config.data.image_size
     image = jax.ShapeDtypeStruct((1, size, size, config.data.channels), jnp.float32)
     variables = jax.eval_shape(

@@ -1,15 +1,17 @@
 """Judges generalist, students and specialists on the test images."""
 
 import dataclasses
+import functools
 import io
 import pathlib
+import sys
 
 import numpy as np
 from PIL import Image
 
 from kc_jax import artifacts
 from kc_jax.artifacts import Workdir
-from kc_jax.config import Config, Training
+from kc_jax.config import Config
 from kc_jax.core import average_precision as ap
 from kc_jax.core.label_space import LabelSpace
 from kc_jax.data import batches, sources
@@ -33,7 +35,7 @@ class TestSet:
     space: LabelSpace
     num_views: int
 
-    @property
+    @functools.cached_property
     def labels(self) -> list[tuple[int, ...]]:
         return list(self.source.labels) * self.num_views
 
@@ -50,14 +52,12 @@ class Network:
 
     Attributes:
       title: for the person who watches.
-      training: how it was trained.
       space: its label space.
       directory: where it lies.
       made_by: the stage that makes it.
     """
 
     title: str
-    training: Training
     space: LabelSpace
     directory: pathlib.Path
     made_by: str
@@ -93,7 +93,7 @@ def run(config: Config, workdir: Workdir) -> bool:
     artifacts.write_json(workdir.results, {
         "classes": space.num_classes,
         "verticals": space.num_verticals,
-        "seed": config.seed,
+        "seed": artifacts.manifest_of(workdir.generalist, "train_generalist")["inputs"]["seed"],
         "test_examples": len(test.labels),
         "methods": methods,
         "seconds": artifacts.read_json(workdir.seconds) if workdir.seconds.exists() else {},
@@ -105,23 +105,33 @@ def _single_networks(config: Config, workdir: Workdir, space: LabelSpace) -> lis
     """Lists the networks that name all classes: the generalist and every finished student."""
     artifacts.manifest_of(workdir.generalist, "train_generalist")
     artifacts.manifest_of(workdir.student(config.student.name), "train_student")
-    found = [("generalist", workdir.generalist, "train_generalist")]
-    found += [(path.name, path, "train_student") for path in sorted(workdir.students.iterdir())
-              if artifacts.read_json(path / artifacts.MANIFEST)["complete"]]
-    return [
-        Network(
-            name, networks.training_from_manifest(artifacts.manifest_of(path, stage)), space, path,
-            stage,
-        )
-        for name, path, stage in found
+    students = [
+        Network(path.parent.name, space, path.parent, "train_student")
+        for path in sorted(workdir.students.glob(f"*/{artifacts.MANIFEST}"))
+        if artifacts.read_json(path)["complete"]
     ]
+    generalist = Network("generalist", space, workdir.generalist, "train_generalist")
+    return [generalist, *(s for s in students if _is_comparable(s, generalist))]
+
+
+def _is_comparable(student: Network, generalist: Network) -> bool:
+    """Tells whether a student comes from the same seed, records and networks as the others."""
+    found, wanted = student.manifest["inputs"], dict(generalist.manifest["inputs"])
+    wanted["generalist"] = generalist.fingerprint
+    shared = ("seed", "views", "model", "label_space", "records", "generalist")
+    differing = [key for key in shared if key in found and found[key] != wanted[key]]
+    if differing:
+        print(
+            f"student {student.title} is left out: its {' and '.join(differing)} differ from the "
+            f"generalist's; remove {student.directory} or train it anew", file=sys.stderr,
+        )
+    return not differing
 
 
 def _specialists(config: Config, workdir: Workdir, space: LabelSpace) -> list[Network]:
     return [
         Network(
-            f"specialist {name}", config.teachers, space.restrict(v), workdir.teacher(name),
-            "train_teachers",
+            f"specialist {name}", space.restrict(v), workdir.teacher(name), "train_teachers"
         )
         for v, name in enumerate(space.verticals)
     ]
@@ -132,6 +142,7 @@ def _inputs(config: Config, test: TestSet, judged: list[Network]) -> dict:
         "networks": [network.fingerprint for network in judged],
         "records": test.source.fingerprint,
         "label_space": test.space.fingerprint,
+        "views": networks.view_inputs(config, "test"),
         "num_views": test.num_views,
         "at_k": config.evaluation.at_k,
         "gallery_size": config.evaluation.gallery_size,
@@ -170,7 +181,7 @@ def _size(judged: list[Network]) -> dict:
     return {
         "params": sum(manifest["params"] for manifest in manifests),
         "images_seen": sum(manifest["images_seen"] for manifest in manifests),
-        "head": judged[0].training.head,
+        "head": manifests[0]["inputs"]["training"]["head"],
     }
 
 
@@ -178,8 +189,10 @@ def predict(
     config: Config, network: Network, source: sources.Source, record_ids: np.ndarray
 ) -> np.ndarray:
     """Asks a network about every test view of records: f32[num_views · n, C], views outermost."""
-    variables = networks.load_variables(network.directory, network.made_by)
-    predictor = networks.make_predictor(config, network.training, network.space, source.split)
+    batch_size = config.evaluation.batch_size
+    predictor = networks.load_predictor(
+        config, network.directory, network.made_by, network.space, source.split, batch_size
+    )
     num_views = config.data.test_views
     total = num_views * len(record_ids)
     logits = np.empty((total, network.space.num_classes), np.float32)
@@ -188,9 +201,9 @@ def predict(
         f"test {network.title}", total, 0, config.running.print_every_seconds
     ) as show:
         for batch in batches.inference_batches(
-            source, record_ids, batch_size=config.evaluation.batch_size, num_views=num_views
+            source, record_ids, batch_size=batch_size, num_views=num_views
         ):
-            part = np.asarray(predictor(variables, batch))[batch["mask"]]
+            part = predictor(batch)[batch["mask"]]
             logits[row : row + len(part)] = part
             row += len(part)
             show(row)
@@ -208,7 +221,7 @@ def judge_verticals(test: TestSet, by_vertical: list[np.ndarray]) -> tuple[dict,
       by_vertical: for each vertical f32[examples of the vertical, C_v].
 
     Returns:
-      The metrics, all in 0–1, and the average precision by class path. Classes that no test label
+      The metrics, all in 0–1, and the average precision by class id. Classes that no test label
       names have none. ``ancestor_ap`` judges those of them that are ancestors, by smeared labels.
     """
     vertical_ap, vertical_top1, ancestor_ap, class_ap = {}, {}, [], {}

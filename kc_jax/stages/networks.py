@@ -1,10 +1,8 @@
-"""Building, training and loading one network: what the training stages share."""
+"""Building, loading and asking a network: what the stages share."""
 
 import dataclasses
 import functools
-import math
 import pathlib
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -14,35 +12,33 @@ import jax.numpy as jnp
 import numpy as np
 
 from kc_jax import artifacts, sharding
-from kc_jax.config import Config, ConfigError, Training, build_part
+from kc_jax.config import Config, ConfigError, Model, Training, build_part
 from kc_jax.core.head_spec import HeadSpec
 from kc_jax.core.label_space import LabelSpace
-from kc_jax.data import augment, batches, sources
-from kc_jax.data.targets import Targets, label_targets
+from kc_jax.data import augment, sources
 from kc_jax.models.backbones import make_backbone
 from kc_jax.models.classifier import Classifier
-from kc_jax.train import checkpoint, hooks, objective, optimizer, step
-from kc_jax.train.loop import fit
-from kc_jax.train.state import count, digest, make_state
-from kc_jax.train.transfer import transfer
+from kc_jax.train import checkpoint, step
 
 DTYPES = {"float32": jnp.float32, "bfloat16": jnp.bfloat16}
 
 
-def build_model(config: Config, training: Training, space: LabelSpace) -> Classifier:
+def build_model(model: Model, training: Training, space: LabelSpace, seed: int) -> Classifier:
     """Builds the network that names the classes of a label space.
 
     Args:
-      config: for what all networks share.
+      model: what all networks share.
       training: for the head and its pace.
       space: of the student, or of one vertical.
+      seed: of the pace's deviation.
+
+    Raises:
+      ConfigError: there is no such backbone, or it has no such option.
     """
     pace = dataclasses.asdict(training.self_paced)
-    dtype = DTYPES[config.model.compute_dtype]
+    dtype = DTYPES[model.compute_dtype]
     try:
-        backbone = make_backbone(
-            config.model.backbone, dtype=dtype, **config.model.backbone_options
-        )
+        backbone = make_backbone(model.backbone, dtype=dtype, **model.backbone_options)
     except ValueError as error:
         raise ConfigError(f"config.model.backbone: {error}") from None
     return Classifier(
@@ -50,8 +46,8 @@ def build_model(config: Config, training: Training, space: LabelSpace) -> Classi
         head=HeadSpec.parse(training.head),
         sizes=space.sizes,
         prior=1.0 / max(space.num_classes, 2),
-        kernel_stddev=config.model.kernel_stddev,
-        pace=None if pace["level"] == "none" else flax.core.freeze({**pace, "seed": config.seed}),
+        kernel_stddev=model.kernel_stddev,
+        pace=None if pace["level"] == "none" else flax.core.freeze({**pace, "seed": seed}),
         dtype=dtype,
     )
 
@@ -67,158 +63,27 @@ def _initialiser(model: Classifier, shape: tuple[int, ...]) -> Callable:
     return jax.jit(lambda key: model.init(key, jnp.zeros(shape, jnp.float32), train=False))
 
 
-@dataclasses.dataclass(frozen=True)
-class Task:
-    """Says what one network is to learn.
-
-    Attributes:
-      title: for the person who watches.
-      directory: of the network.
-      training: how it is trained.
-      space: its label space.
-      record_ids: i64[n], the records it is trained on.
-      targets: of a record and view, in ids of ``space``.
-      num_views: views of a record shown in turn; None shows a new one every epoch.
-      seed: of initial variables and the records' order.
-      verticals: the verticals of ``space`` in the generalist's label space.
-    """
-
-    title: str
-    directory: pathlib.Path
-    training: Training
-    space: LabelSpace
-    record_ids: np.ndarray
-    targets: Targets
-    seed: int
-    verticals: tuple[int, ...]
-    num_views: int | None = None
-
-
-def task_inputs(config: Config, training: Training, space: LabelSpace, **upstream: str) -> dict:
-    """Lists what a trained network depends on, for its manifest.
-
-    Args:
-      config: of the run.
-      training: of the network.
-      space: its label space.
-      **upstream: fingerprints of data and of other networks.
-    """
-    data = dataclasses.asdict(config.data)
-    data.pop("directory")
-    return {
-        "seed": config.seed,
-        "data": data,
-        "model": dataclasses.asdict(config.model),
-        "training": dataclasses.asdict(training),
-        "label_space": space.fingerprint,
-        **upstream,
-    }
-
-
-def hard_targets(
-    source: sources.Source, space: LabelSpace, training: Training, vertical_id: int | None = None
-) -> Targets:
-    """Makes the targets that labels give, smeared where the training asks for it.
-
-    Args:
-      source: of the records.
-      space: label space of all classes.
-      training: for label smearing.
-      vertical_id: keeps the labels of this vertical only, in ids of its own; None keeps all.
-    """
-    classes = range(space.num_classes) if vertical_id is None else space.classes_of(vertical_id)
-
-    def positives(class_ids):
-        smeared = space.smear(class_ids) if training.label_smearing else class_ids
-        return [c - classes.start for c in smeared if c in classes]
-
-    return label_targets([positives(class_ids) for class_ids in source.labels])
-
-
 def split_views(config: Config, split: str) -> Callable:
     """Makes the function that draws the views of a split."""
     data = config.data
-    name = {"train": data.augmentation, "test": data.test_augmentation}[split]
+    name = _augmentation(config, split)
     return augment.make_views(name, seed=data.seed, split=split, size=data.image_size)
 
 
-def train_network(config: Config, task: Task, workdir: artifacts.Workdir) -> None:
-    """Trains one network, going on from its newest checkpoint, and marks it complete.
-
-    Args:
-      config: of the run.
-      task: what to learn.
-      workdir: where the generalist lies, if the network starts from it.
-    """
-    start = time.monotonic()
-    training = task.training
-    mesh = sharding.make_mesh(config.mesh.data, config.mesh.model)
-    sharding.check_batch_size(mesh, training.batch_size, "batch_size")
-    num_steps = max(
-        1, round(training.num_epochs * len(task.record_ids) / training.batch_size)
-    )
-    model = build_model(config, training, task.space)
-    tx = _optimizer(training.optimizer)
-    schedule = optimizer.make_schedule(training.optimizer, num_steps)
-    state = jax.device_put(
-        make_state(_initial_variables(config, task, model, workdir), tx), sharding.replicated(mesh)
-    )
-    artifacts.write_text(task.directory / artifacts.LABEL_SPACE, task.space.to_json())
-    train_step = step.make_train_step(
-        model, objective.sigmoid, tx, split_views(config, "train"), mesh
-    )
-    with checkpoint.Checkpoints(task.directory / artifacts.CHECKPOINTS) as checkpoints:
-        if checkpoints.latest_step is not None:
-            state = checkpoints.restore(state)
-        first_step = int(state.step)
-        with hooks.progress(
-            task.title, num_steps, first_step, config.running.print_every_seconds
-        ) as show:
-            state = fit(
-                state,
-                _device_batches(config, task, mesh, first_step),
-                train_step,
-                learning_rate=schedule,
-                num_steps=num_steps,
-                hooks=[
-                    _metrics_log(config, task, schedule, first_step),
-                    hooks.checkpoint_hook(checkpoints, config.running.checkpoint_every_steps),
-                    hooks.progress_hook(show, config.running.log_every_steps),
-                ],
-            )
-        checkpoints.save(num_steps, state)
-    artifacts.complete(
-        task.directory,
-        digest=digest(state.variables),
-        params=count(state.params),
-        num_steps=num_steps,
-        images_seen=num_steps * training.batch_size,
-        seconds=round(time.monotonic() - start, 1),
-    )
+def view_inputs(config: Config, split: str) -> dict:
+    """Lists what the views of a split depend on besides the records, for manifests."""
+    data = config.data
+    return {
+        "augmentation": _augmentation(config, split),
+        "version": augment.VERSION,
+        "seed": data.seed,
+        "image_size": data.image_size,
+        "channels": data.channels,
+    }
 
 
-def _device_batches(config: Config, task: Task, mesh, first_step: int):
-    stream = batches.train_batches(
-        sources.open_source(config.data, "train"),
-        task.record_ids,
-        task.targets,
-        batch_size=task.training.batch_size,
-        seed=task.seed,
-        num_views=task.num_views,
-        start_step=first_step,
-    )
-    return (sharding.put_batch(mesh, batch) for batch in stream)
-
-
-_optimizer = functools.cache(optimizer.make_optimizer)
-
-
-def _initial_variables(config, task: Task, model, workdir):
-    variables = init_variables(config, model, task.seed)
-    if task.training.init_from == "scratch":
-        return variables
-    source = load_variables(workdir.generalist, "train_generalist")
-    return transfer(variables, source, task.training.init_parts, task.verticals)
+def _augmentation(config: Config, split: str) -> str:
+    return {"train": config.data.augmentation, "test": config.data.test_augmentation}[split]
 
 
 def load_variables(directory: pathlib.Path, made_by: str) -> dict[str, Any]:
@@ -233,57 +98,39 @@ def load_variables(directory: pathlib.Path, made_by: str) -> dict[str, Any]:
         return checkpoints.load_variables()
 
 
-def _metrics_log(config: Config, task: Task, schedule: Callable, first_step: int):
-    epoch_steps = len(task.record_ids) / task.training.batch_size
-
-    def extra(step_number: int, state) -> dict[str, Any]:
-        values = {
-            "epoch": round(step_number / epoch_steps, 3),
-            "learning_rate": float(schedule(step_number)),
-        }
-        if "pace" in state.params:
-            gamma = np.asarray(state.params["pace"]["gamma"])
-            values["pace"] = _pace_by_vertical(gamma, task.space)
-        return values
-
-    return hooks.MetricsLog(
-        task.directory / artifacts.METRICS,
-        first_step=first_step,
-        every_steps=config.running.log_every_steps,
-        batch_size=task.training.batch_size,
-        extra=extra,
-    )
-
-
-def _pace_by_vertical(gamma: np.ndarray, space: LabelSpace) -> list[float]:
-    """Averages the scaling factors of each vertical and divides them by √N_v."""
-    if len(gamma) != space.num_verticals:
-        gamma = np.add.reduceat(gamma, space.starts[:-1]) / np.asarray(space.sizes)
-    return [round(float(g) / math.sqrt(n), 5) for g, n in zip(gamma, space.sizes, strict=True)]
-
-
-def make_predictor(config: Config, training: Training, space: LabelSpace, split: str) -> Callable:
-    """Makes the jitted function (variables, host batch) → logits f32[B, C] of the views of a split.
+def recorded_options(directory: pathlib.Path, made_by: str) -> tuple[Model, Training, int]:
+    """Reads from a network's manifest how it was built and trained: model, training and seed.
 
     Args:
-      config: of the run.
-      training: of the network.
+      directory: of the network.
+      made_by: the stage that makes it, for the error.
+    """
+    inputs = artifacts.manifest_of(directory, made_by)["inputs"]
+    training = {key: value for key, value in inputs["training"].items() if key != "name"}
+    return build_part(Model, inputs["model"]), build_part(Training, training), inputs["seed"]
+
+
+def load_predictor(
+    config: Config, directory: pathlib.Path, made_by: str, space: LabelSpace, split: str,
+    batch_size: int,
+) -> Callable:
+    """Loads a trained network as a function (host batch) → logits f32[B, C].
+
+    Args:
+      config: for the mesh and the views.
+      directory: of the network; its manifest says how it is built.
+      made_by: the stage that makes it, for the error.
       space: its label space.
       split: whose views it sees.
+      batch_size: examples a batch.
     """
     mesh = sharding.make_mesh(config.mesh.data, config.mesh.model)
-    model = build_model(config, training, space)
+    sharding.check_batch_size(mesh, batch_size, "batch_size of inference")
+    options, training, seed = recorded_options(directory, made_by)
+    model = build_model(options, training, space, seed)
     predict = step.make_predict_step(model, split_views(config, split), mesh)
-    return lambda variables, batch: predict(variables, sharding.put_batch(mesh, batch))
-
-
-
-
-def training_from_manifest(manifest: dict[str, Any]) -> Training:
-    """Rebuilds the training options that a network's manifest recorded."""
-    return build_part(Training, {
-        key: value for key, value in manifest["inputs"]["training"].items() if key != "name"
-    })
+    variables = jax.device_put(load_variables(directory, made_by), sharding.replicated(mesh))
+    return lambda batch: np.asarray(predict(variables, sharding.put_batch(mesh, batch)))
 
 
 def make_view_reader(config: Config, source: sources.Source) -> Callable:

@@ -6,25 +6,25 @@ from kc_jax import artifacts
 from kc_jax.artifacts import Workdir
 from kc_jax.config import Config
 from kc_jax.data import sources
-from kc_jax.stages import networks
+from kc_jax.stages import training
 
 
 def run(config: Config, workdir: Workdir) -> bool:
     """Trains the generalist; tells whether there was anything to do."""
     space = sources.load_label_space(config.data)
     source = sources.open_source(config.data, "train")
-    inputs = networks.task_inputs(config, config.generalist, space, records=source.fingerprint)
+    inputs = training.task_inputs(config, config.generalist, space, records=source.fingerprint)
     if artifacts.is_complete(workdir.generalist, inputs):
         return False
-    task = networks.Task(
+    task = training.Task(
         title="generalist",
         directory=workdir.generalist,
         training=config.generalist,
         space=space,
         record_ids=np.arange(len(source)),
-        targets=networks.hard_targets(source, space, config.generalist),
+        targets=training.hard_targets(source, space, config.generalist),
         seed=config.seed,
         verticals=tuple(range(space.num_verticals)),
     )
-    networks.train_network(config, task, workdir)
+    training.train_network(config, task, workdir)
     return True

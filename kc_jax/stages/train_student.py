@@ -8,7 +8,7 @@ from kc_jax.config import Config
 from kc_jax.data import sources
 from kc_jax.data.soft_target_store import SoftTargetStore
 from kc_jax.data.targets import mix
-from kc_jax.stages import networks
+from kc_jax.stages import training
 from kc_jax.stages.write_soft_targets import store_inputs
 
 
@@ -24,18 +24,19 @@ def run(config: Config, workdir: Workdir) -> bool:
     upstream = {"records": source.fingerprint}
     if student.init_from == "generalist":
         upstream["generalist"] = artifacts.fingerprint_of(workdir.generalist, "train_generalist")
-    targets, num_views = networks.hard_targets(source, space, student), None
     if student.distill_weight:
         store = store_inputs(config, workdir, space, source)
         upstream["soft_targets"] = artifacts.fingerprint(store)
+    directory = workdir.student(student.name)
+    inputs = training.task_inputs(config, student, space, **upstream)
+    if artifacts.is_complete(directory, inputs):
+        return False
+    targets, num_views = training.hard_targets(source, space, student), None
+    if student.distill_weight:
         soft = SoftTargetStore(workdir.soft_targets, space, store)
         targets = mix(targets, soft, student.distill_weight)
         num_views = config.soft_targets.num_views
-    directory = workdir.student(student.name)
-    inputs = networks.task_inputs(config, student, space, **upstream)
-    if artifacts.is_complete(directory, inputs):
-        return False
-    task = networks.Task(
+    task = training.Task(
         title=student.name,
         directory=directory,
         training=student,
@@ -46,5 +47,5 @@ def run(config: Config, workdir: Workdir) -> bool:
         seed=config.seed,
         verticals=tuple(range(space.num_verticals)),
     )
-    networks.train_network(config, task, workdir)
+    training.train_network(config, task, workdir)
     return True

@@ -4,7 +4,7 @@ from kc_jax import artifacts
 from kc_jax.artifacts import Workdir
 from kc_jax.config import Config
 from kc_jax.data import sources
-from kc_jax.stages import networks
+from kc_jax.stages import training
 
 
 def run(config: Config, workdir: Workdir) -> bool:
@@ -21,20 +21,20 @@ def run(config: Config, workdir: Workdir) -> bool:
     trained = False
     for vertical_id, name in enumerate(space.verticals):
         own = space.restrict(vertical_id)
-        inputs = networks.task_inputs(config, config.teachers, own, **upstream)
+        inputs = training.task_inputs(config, config.teachers, own, **upstream)
         directory = workdir.teacher(name)
         if artifacts.is_complete(directory, inputs):
             continue
-        task = networks.Task(
+        task = training.Task(
             title=f"teacher {vertical_id + 1}/{space.num_verticals} {name}",
             directory=directory,
             training=config.teachers,
             space=own,
             record_ids=source.records_of(space, vertical_id),
-            targets=networks.hard_targets(source, space, config.teachers, vertical_id),
+            targets=training.hard_targets(source, space, config.teachers, vertical_id),
             seed=config.seed + 1 + vertical_id,
             verticals=(vertical_id,),
         )
-        networks.train_network(config, task, workdir)
+        training.train_network(config, task, workdir)
         trained = True
     return trained

@@ -9,7 +9,7 @@ from kc_jax.artifacts import Workdir
 from kc_jax.config import Config
 from kc_jax.core import soft_targets
 from kc_jax.core.label_space import LabelSpace
-from kc_jax.data import augment, batches, soft_target_store, sources
+from kc_jax.data import batches, soft_target_store, sources
 from kc_jax.stages import networks
 from kc_jax.train import hooks
 
@@ -59,14 +59,12 @@ def store_inputs(
     config: Config, workdir: Workdir, space: LabelSpace, source: sources.Source
 ) -> list[dict]:
     """Lists for each vertical what its soft targets depend on."""
-    data = config.data
-    augmentation = (data.augmentation, augment.VERSION, data.seed, data.image_size)
     return [
         soft_target_store.store_inputs(
             teacher=artifacts.fingerprint_of(workdir.teacher(name), "train_teachers"),
             data=source.fingerprint,
             label_space=space.fingerprint,
-            augmentation=augmentation,
+            views=networks.view_inputs(config, "train"),
             top_k=config.soft_targets.top_k,
             num_views=config.soft_targets.num_views,
         )
@@ -78,12 +76,12 @@ def _teacher_parts(config, workdir, space, source, vertical_id: int, record_ids:
     """Yields the top K of successive batches of one vertical's records and views."""
     options = config.soft_targets
     name = space.verticals[vertical_id]
-    variables = networks.load_variables(workdir.teacher(name), "train_teachers")
-    predict = networks.make_predictor(
-        config, config.teachers, space.restrict(vertical_id), source.split
+    predict = networks.load_predictor(
+        config, workdir.teacher(name), "train_teachers", space.restrict(vertical_id), source.split,
+        options.batch_size,
     )
     for batch in batches.inference_batches(
         source, record_ids, batch_size=options.batch_size, num_views=options.num_views
     ):
-        logits = np.asarray(predict(variables, batch))[batch["mask"]]
+        logits = predict(batch)[batch["mask"]]
         yield soft_targets.top_k(logits, options.top_k)

@@ -12,6 +12,7 @@ import numpy as np
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
+from kc_jax import artifacts
 from kc_jax.errors import UserError
 from kc_jax.train.checkpoint import Checkpoints
 from kc_jax.train.state import TrainState
@@ -38,6 +39,7 @@ class MetricsLog:
       path: of the file. Lines after ``first_step``, left by a run that was stopped, are removed.
       first_step: steps already done.
       every_steps: between lines.
+      num_steps: of the whole training; the last step is always logged.
       batch_size: for images per second.
       extra: maps (step, state) to further values.
     """
@@ -48,17 +50,19 @@ class MetricsLog:
         *,
         first_step: int,
         every_steps: int,
+        num_steps: int,
         batch_size: int,
         extra: Callable[[int, TrainState], Mapping[str, Any]],
     ):
         kept = [entry for entry in read_metrics(path) if entry["step"] <= first_step]
-        path.write_text("".join(json.dumps(entry) + "\n" for entry in kept), encoding="utf-8")
+        artifacts.write_text(path, "".join(json.dumps(entry) + "\n" for entry in kept))
         self._path, self._every, self._batch_size = path, every_steps, batch_size
+        self._num_steps = num_steps
         self._extra = extra
         self._last = (first_step, time.monotonic())
 
     def __call__(self, step: int, state: TrainState, metrics: Mapping) -> None:
-        if step % self._every:
+        if step % self._every and step != self._num_steps:
             return
         values = {name: float(value) for name, value in metrics.items()}
         if not np.isfinite(values["loss"]):

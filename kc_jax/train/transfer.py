@@ -41,8 +41,8 @@ def transfer(
         given = source["params"][part]
         if part == "logits":
             given = {f"vertical_{v}": given[f"vertical_{s}"] for v, s in enumerate(verticals)}
-        elif "shared" in given and "individual" in params[part]:
-            given = _spread(given, params[part], len(verticals), part)
+        elif set(given) == {"shared"} and "individual" in params[part]:
+            given = _spread(given, params[part], len(verticals))
         params[part] = _fitting(given, params[part], part)
     others = {
         collection: {**tree, **{p: source[collection][p] for p in parts if p in tree}}
@@ -51,10 +51,8 @@ def transfer(
     return {"params": params, **others}
 
 
-def _spread(given, wanted, num_verticals: int, part: str):
+def _spread(given, wanted, num_verticals: int):
     """Cuts a shared layer's units into the generic part and a copy for every vertical."""
-    if set(given) != {"shared"}:
-        raise TransferError(f"{part} of the source is already structured and of another form")
     generic = wanted["shared"]["bias"].shape[0] if "shared" in wanted else 0
     individual = jax.tree.map(
         lambda x: jnp.broadcast_to(x[..., generic:], (num_verticals, *x[..., generic:].shape)),

@@ -13,7 +13,7 @@ RECORDS = ([0, 2, 5], [1, 2, 7])  # Record 2 has labels in both verticals.
 def inputs(**changes):
     values = {
         "teacher": "t", "data": "d", "label_space": SPACE.fingerprint,
-        "augmentation": ("glyph", 1, 0, 32), "top_k": TOP_K, "num_views": NUM_VIEWS,
+        "views": {"augmentation": "glyph", "version": 1}, "top_k": TOP_K, "num_views": NUM_VIEWS,
     }
     return store_inputs(**{**values, **changes})
 
@@ -82,7 +82,7 @@ def test_padding_has_id_zero_and_no_probability(directory):
 
 @pytest.mark.parametrize("change", [
     {"teacher": "other"}, {"data": "other"}, {"top_k": 3}, {"num_views": 3},
-    {"label_space": "other"}, {"augmentation": ("glyph", 2, 0, 32)},
+    {"label_space": "other"}, {"views": {"augmentation": "glyph", "version": 2}},
 ])
 def test_refuses_what_was_written_otherwise(directory, change):
     (name,) = change

@@ -50,9 +50,9 @@ def test_parameters_agree_with_describe(finished):
 def test_a_second_run_does_nothing(finished, capsys):
     config, workdir = finished
     before = {path: path.stat().st_mtime_ns for path in workdir.root.rglob("manifest.json")}
-    runner.run_stages(config, workdir, config.stages[1:])
+    runner.run_stages(config, workdir, config.stages)
     assert before == {path: path.stat().st_mtime_ns for path in before}
-    assert capsys.readouterr().err.count("complete, skipped") == len(config.stages) - 1
+    assert capsys.readouterr().err.count("complete, skipped") == len(config.stages)
 
 
 def test_soft_targets_are_the_teachers_probabilities(finished):
@@ -65,15 +65,15 @@ def test_soft_targets_are_the_teachers_probabilities(finished):
     records = source.records_of(space, vertical_id)[[5, 0, 9]]
     views = np.array([1, 0, 1])
     teacher = workdir.teacher(space.verticals[vertical_id])
-    predict = networks.make_predictor(
-        config, config.teachers, space.restrict(vertical_id), "train"
+    predict = networks.load_predictor(
+        config, teacher, "train_teachers", space.restrict(vertical_id), "train", batch_size=3
     )
     batch = {
         "image": np.stack([source.read(r) for r in records]),
         "record_id": records.astype(np.int32), "view": views.astype(np.int32),
         "mask": np.ones(3, bool),
     }
-    logits = np.asarray(predict(networks.load_variables(teacher, "train_teachers"), batch))
+    logits = predict(batch)
     ids, probs = store(records, views)
     stored = np.zeros((3, space.num_classes))
     for row in range(3):
@@ -109,6 +109,27 @@ def test_one_teacher_made_anew_leaves_the_others_soft_targets_alone(copy):
     before = untouched.stat().st_mtime_ns
     runner.run_stages(config, workdir, ["train_teachers", "write_soft_targets"])
     assert untouched.stat().st_mtime_ns == before
+
+
+def test_a_student_of_another_seed_is_left_out(copy, capsys):
+    config, workdir = copy
+    other = dataclasses.replace(
+        config, seed=5,
+        student=dataclasses.replace(config.student, name="other", distill_weight=0.0),
+    )
+    runner.run_stages(other, workdir, ["train_student"])
+    runner.run_stages(config, workdir, ["evaluate"])
+    assert set(artifacts.read_json(workdir.results)["methods"]) == METHODS
+    assert "student other is left out: its seed differ" in capsys.readouterr().err
+
+
+def test_other_test_views_do_not_touch_what_is_trained(copy, capsys):
+    config, workdir = copy
+    changed = dataclasses.replace(config, data=dataclasses.replace(config.data, test_views=3))
+    runner.run_stages(changed, workdir, ["train_generalist", "train_teachers", "train_student"])
+    assert capsys.readouterr().err.count("complete, skipped") == 3
+    with pytest.raises(artifacts.StaleArtifactError, match="num_views: 2 → 3"):
+        runner.run_stages(changed, workdir, ["evaluate"])
 
 
 def test_a_missing_stage_is_named(tmp_path, data_directory):

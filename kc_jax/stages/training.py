@@ -1,0 +1,200 @@
+"""Training one network: what the training stages share."""
+
+import dataclasses
+import functools
+import math
+import pathlib
+import time
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import numpy as np
+
+from kc_jax import artifacts, sharding
+from kc_jax.config import Config, Training
+from kc_jax.core.label_space import LabelSpace
+from kc_jax.data import batches, sources
+from kc_jax.data.targets import Targets, label_targets
+from kc_jax.stages import networks
+from kc_jax.train import checkpoint, hooks, objective, optimizer, step
+from kc_jax.train.loop import fit
+from kc_jax.train.state import count, digest, make_state
+from kc_jax.train.transfer import transfer
+
+
+@dataclasses.dataclass(frozen=True)
+class Task:
+    """Says what one network is to learn.
+
+    Attributes:
+      title: for the person who watches.
+      directory: of the network.
+      training: how it is trained.
+      space: its label space.
+      record_ids: i64[n], the records it is trained on.
+      targets: of a record and view, in ids of ``space``.
+      num_views: views of a record shown in turn; None shows a new one every epoch.
+      seed: of initial variables and the records' order.
+      verticals: the verticals of ``space`` in the generalist's label space.
+    """
+
+    title: str
+    directory: pathlib.Path
+    training: Training
+    space: LabelSpace
+    record_ids: np.ndarray
+    targets: Targets
+    seed: int
+    verticals: tuple[int, ...]
+    num_views: int | None = None
+
+
+def task_inputs(config: Config, training: Training, space: LabelSpace, **upstream: str) -> dict:
+    """Lists what a trained network depends on, for its manifest.
+
+    Args:
+      config: of the run.
+      training: of the network.
+      space: its label space.
+      **upstream: fingerprints of records and of other networks.
+    """
+    return {
+        "seed": config.seed,
+        "views": networks.view_inputs(config, "train"),
+        "model": dataclasses.asdict(config.model),
+        "training": dataclasses.asdict(training),
+        "label_space": space.fingerprint,
+        **upstream,
+    }
+
+
+def hard_targets(
+    source: sources.Source, space: LabelSpace, training: Training, vertical_id: int | None = None
+) -> Targets:
+    """Makes the targets that labels give, smeared where the training asks for it.
+
+    Args:
+      source: of the records.
+      space: label space of all classes.
+      training: for label smearing.
+      vertical_id: keeps the labels of this vertical only, in ids of its own; None keeps all.
+    """
+    classes = range(space.num_classes) if vertical_id is None else space.classes_of(vertical_id)
+
+    def positives(class_ids):
+        smeared = space.smear(class_ids) if training.label_smearing else class_ids
+        return [c - classes.start for c in smeared if c in classes]
+
+    return label_targets([positives(class_ids) for class_ids in source.labels])
+
+
+def train_network(config: Config, task: Task, workdir: artifacts.Workdir) -> None:
+    """Trains one network, going on from its newest checkpoint, and marks it complete.
+
+    Args:
+      config: of the run.
+      task: what to learn.
+      workdir: where the generalist lies, if the network starts from it.
+    """
+    start = time.monotonic()
+    training = task.training
+    mesh = sharding.make_mesh(config.mesh.data, config.mesh.model)
+    sharding.check_batch_size(mesh, training.batch_size, f"batch_size of {task.title}")
+    num_steps = max(
+        1, round(training.num_epochs * len(task.record_ids) / training.batch_size)
+    )
+    model = networks.build_model(config.model, training, task.space, config.seed)
+    tx = _optimizer(training.optimizer)
+    schedule = optimizer.make_schedule(training.optimizer, num_steps)
+    state = jax.device_put(
+        make_state(_initial_variables(config, task, model, workdir), tx), sharding.replicated(mesh)
+    )
+    artifacts.write_text(task.directory / artifacts.LABEL_SPACE, task.space.to_json())
+    train_step = step.make_train_step(
+        model, objective.sigmoid, tx, networks.split_views(config, "train"), mesh
+    )
+    with checkpoint.Checkpoints(task.directory / artifacts.CHECKPOINTS) as checkpoints:
+        if checkpoints.latest_step is not None:
+            state = checkpoints.restore(state)
+        first_step = int(state.step)
+        with hooks.progress(
+            task.title, num_steps, first_step, config.running.print_every_seconds
+        ) as show:
+            state = fit(
+                state,
+                _device_batches(config, task, mesh, first_step),
+                train_step,
+                learning_rate=schedule,
+                num_steps=num_steps,
+                hooks=[
+                    _metrics_log(config, task, schedule, first_step, num_steps),
+                    hooks.checkpoint_hook(checkpoints, config.running.checkpoint_every_steps),
+                    hooks.progress_hook(show, config.running.log_every_steps),
+                ],
+            )
+        checkpoints.save(num_steps, state)
+    artifacts.complete(
+        task.directory,
+        digest=digest(state.variables),
+        params=count(state.params),
+        num_steps=num_steps,
+        images_seen=num_steps * training.batch_size,
+        seconds=round(time.monotonic() - start, 1),
+    )
+
+
+def _device_batches(config: Config, task: Task, mesh, first_step: int):
+    stream = batches.train_batches(
+        sources.open_source(config.data, "train"),
+        task.record_ids,
+        task.targets,
+        batch_size=task.training.batch_size,
+        seed=task.seed,
+        num_views=task.num_views,
+        start_step=first_step,
+    )
+    return (sharding.put_batch(mesh, batch) for batch in stream)
+
+
+_optimizer = functools.cache(optimizer.make_optimizer)
+
+
+def _initial_variables(config, task: Task, model, workdir):
+    variables = networks.init_variables(config, model, task.seed)
+    if task.training.init_from == "scratch":
+        return variables
+    source = networks.load_variables(workdir.generalist, "train_generalist")
+    return transfer(variables, source, task.training.init_parts, task.verticals)
+
+
+def _metrics_log(
+    config: Config, task: Task, schedule: Callable, first_step: int, num_steps: int
+):
+    epoch_steps = len(task.record_ids) / task.training.batch_size
+
+    def extra(step_number: int, state) -> dict[str, Any]:
+        values = {
+            "epoch": round(step_number / epoch_steps, 3),
+            "learning_rate": float(schedule(step_number)),
+        }
+        if "pace" in state.params:
+            gamma = np.asarray(state.params["pace"]["gamma"])
+            values["pace"] = _pace_by_vertical(gamma, task.space)
+        return values
+
+    return hooks.MetricsLog(
+        task.directory / artifacts.METRICS,
+        first_step=first_step,
+        every_steps=config.running.log_every_steps,
+        num_steps=num_steps,
+        batch_size=task.training.batch_size,
+        extra=extra,
+    )
+
+
+def _pace_by_vertical(gamma: np.ndarray, space: LabelSpace) -> list[float]:
+    """Averages the scaling factors of each vertical and divides them by √N_v."""
+    if len(gamma) != space.num_verticals:
+        gamma = np.add.reduceat(gamma, space.starts[:-1]) / np.asarray(space.sizes)
+    return [round(float(g) / math.sqrt(n), 5) for g, n in zip(gamma, space.sizes, strict=True)]
