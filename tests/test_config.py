@@ -13,7 +13,7 @@ STRINGS = {
     "head": "FC8-SC4", "init_from": "scratch", "schedule": "cosine", "level": "vertical",
     "initial": "sqrt_size", "compute_dtype": "float32",
 }
-NUMBERS = {"distill_weight": 0.0, "warmup": 0.1, "seed": 0}
+NUMBERS = {"model": 1, "distill_weight": 0.0, "warmup": 0.1, "seed": 0}
 
 
 def sample(cls=config.Config):

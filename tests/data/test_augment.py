@@ -67,15 +67,14 @@ def test_keys_of_records_views_and_streams_are_all_distinct():
     assert len(np.unique(np.concatenate(keys), axis=0)) == 4 * 900
 
 
-def test_views_keep_the_glyph_and_sometimes_invert_it():
+def test_views_keep_the_glyph_brighter_than_its_ground():
     image = np.zeros((24, 24, 1), np.uint8)
     image[8:16, 8:16] = 255
     drawn = draw(np.stack([image] * 64), np.arange(64), np.zeros(64))
     inside = np.mean(drawn[:, 7:9, 7:9], axis=(1, 2, 3))
     outside = np.mean(drawn[:, [0, 0, -1, -1], [0, -1, 0, -1]], axis=(1, 2))
     # The contrast is at least a half of the range of 2.
-    assert np.all(np.abs(inside - outside) > 1 - 6 * 2 * 0.05 / np.sqrt(2))
-    assert 10 < np.sum(inside > outside) < 54
+    assert np.all(inside - outside > 1 - 6 * 2 * 0.05 / np.sqrt(2))
 
 
 def test_unknown_augmentation():
