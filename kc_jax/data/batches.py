@@ -75,13 +75,11 @@ def inference_batches(
     Yields:
       Batches like those of `train_batches` without targets; ``mask`` is False for padding.
     """
-    pairs = [(r, v) for v in range(num_views) for r in record_ids]
-    for start in range(0, len(pairs), batch_size):
-        part = np.asarray(pairs[start : start + batch_size], np.int64)
-        padded = np.concatenate([part, np.repeat(part[-1:], batch_size - len(part), axis=0)])
-        batch = _inputs(source, padded[:, 0], padded[:, 1])
-        batch["mask"][len(part) :] = False
-        yield batch
+    total = num_views * len(record_ids)
+    for start in range(0, total, batch_size):
+        position = np.arange(start, start + batch_size)
+        views, rows = np.divmod(np.minimum(position, total - 1), len(record_ids))
+        yield {**_inputs(source, record_ids[rows], views), "mask": position < total}
 
 
 def _inputs(source: Source, record_ids: np.ndarray, views: np.ndarray) -> Batch:

@@ -61,6 +61,11 @@ def load_label_space(data: Data) -> LabelSpace:
       LabelSpaceError: a CSV of yours is not well formed.
       ConfigError: there is no such source or file.
     """
+    if data.source not in (*SOURCES, DECLARED):
+        raise ConfigError(
+            f"config.data.source is {data.source!r}; expected one of "
+            f"{', '.join(sorted(SOURCES))} or {DECLARED}"
+        )
     if data.label_space:
         if not pathlib.Path(data.label_space).is_file():
             raise ConfigError(
@@ -68,11 +73,6 @@ def load_label_space(data: Data) -> LabelSpace:
                 "a CSV with the columns class_id,name,vertical,path"
             )
         return label_spaces.read_csv(data.label_space)
-    if data.source not in (*SOURCES, DECLARED):
-        raise ConfigError(
-            f"config.data.source is {data.source!r}; expected one of "
-            f"{', '.join(sorted(SOURCES))} or {DECLARED}"
-        )
     if data.source == "tfds_folder":
         raise ConfigError(
             "config.data.label_space is empty; expected a CSV of the dataset's classes with the "
@@ -173,12 +173,12 @@ def _builder_of_folder(data: Data, split: str):
         raise ConfigError(f"config.data.{missing} is empty; {needed}")
     try:
         builder = tfds.builder_from_directory(data.directory)
-    except (FileNotFoundError, ValueError):
+    except tfds.core.dataset_info.DatasetInfoFileError:
         raise ConfigError(
             f"config.data.directory is {data.directory!r}, where there is no prepared dataset; "
             f"{needed}"
         ) from None
-    info = builder.info
+    info, features = builder.info, dict(builder.info.features.items())
     if info.file_format != tfds.core.FileFormat.ARRAY_RECORD:
         raise ConfigError(
             f"the dataset in {data.directory} is stored as {info.file_format.value}, which cannot "
@@ -189,15 +189,15 @@ def _builder_of_folder(data: Data, split: str):
             f"the dataset in {data.directory} has the splits {', '.join(info.splits)} but no "
             f"{split!r}; {needed}"
         )
-    if not isinstance(info.features.get(data.image_key), tfds.features.Image):
+    if not isinstance(features.get(data.image_key), tfds.features.Image):
         raise ConfigError(
-            f"{data.image_key!r} is no image among the features {', '.join(info.features)} of "
+            f"{data.image_key!r} is no image among the features {', '.join(features)} of "
             f"{data.directory}; {needed}"
         )
-    label = info.features.get(data.label_key)
+    label = features.get(data.label_key)
     if label is None or not np.issubdtype(label.np_dtype, np.integer):
         raise ConfigError(
-            f"{data.label_key!r} is no class id among the features {', '.join(info.features)} of "
+            f"{data.label_key!r} is no class id among the features {', '.join(features)} of "
             f"{data.directory}; {needed}"
         )
     return builder

@@ -9,7 +9,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from kc_jax.models.inception import InceptionV2, mean_pool
+from kc_jax.models.inception import ImageSizeError, InceptionV2, mean_pool
 
 GROUPS = 8
 
@@ -42,7 +42,7 @@ class SmallConvNet(nn.Module):
         """Computes the features of images.
 
         Args:
-          images: f32[B, H, W, 3].
+          images: f32[B, H, W, channels].
           train: taken for the signature that all backbones share; it changes nothing here.
 
         Returns:
@@ -69,7 +69,10 @@ class SmallConvNet(nn.Module):
             images = nn.relu(images).astype(self.dtype)
         if min(images.shape[1:3]) < 2:
             height, width = images.shape[1:3]
-            raise ValueError(f"the last map is {height}×{width}, smaller than the 2×2 pooling")
+            raise ImageSizeError(
+                f"the last map is {height}×{width}, smaller than the 2×2 pooling; images need at "
+                "least 5 pixels in height and width (config.data.image_size)"
+            )
         images = mean_pool(images, 2, 2, "VALID")
         return images.reshape(images.shape[0], -1).astype(jnp.float32)
 
@@ -89,7 +92,7 @@ def make_backbone(name: str, **options: Any) -> nn.Module:
         `features=(64, 96, 96)` for "small_conv". Lists become tuples.
 
     Returns:
-      A module that is called as `(images f32[B, H, W, 3], train: bool)` and returns f32[B, D].
+      A module that is called as `(images f32[B, H, W, channels], train: bool)` and returns f32[B, D].
 
     Raises:
       ValueError: the name, an option or an option's value is unknown.

@@ -8,6 +8,8 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from kc_jax.errors import UserError
+
 BATCH_NORM_EPSILON = 0.001
 
 he_normal = nn.initializers.variance_scaling(2.0, "fan_in", "truncated_normal")
@@ -31,6 +33,10 @@ def mean_pool(images: jax.Array, size: int, stride: int, padding: str) -> jax.Ar
     options = ((size, size), (stride, stride), padding)
     counts = nn.pool(jnp.ones((1, *images.shape[1:3], 1), images.dtype), 0.0, lax.add, *options)
     return nn.pool(images, 0.0, lax.add, *options) / counts
+
+
+class ImageSizeError(UserError, ValueError):
+    """Says that images are too small for a network, and how large they must be."""
 
 
 class Mixed(NamedTuple):
@@ -269,7 +275,7 @@ class InceptionV2(nn.Module):
             return images.mean(axis=(1, 2), dtype=jnp.float32)
         height, width = images.shape[1:3]
         if min(height, width) < 3:
-            raise ValueError(
+            raise ImageSizeError(
                 f"the Mixed_5c map is {height}×{width}, smaller than the 3×3 pooling window; "
                 "images need at least 65 pixels in height and width"
             )

@@ -2,12 +2,10 @@
 
 import dataclasses
 import functools
-import io
 import pathlib
 import sys
 
 import numpy as np
-from PIL import Image
 
 from kc_jax import artifacts
 from kc_jax.artifacts import Workdir
@@ -15,7 +13,7 @@ from kc_jax.config import Config
 from kc_jax.core import average_precision as ap
 from kc_jax.core.label_space import LabelSpace
 from kc_jax.data import batches, sources
-from kc_jax.stages import networks
+from kc_jax.stages import gallery, networks
 from kc_jax.train import hooks
 
 METRICS, GALLERY, CLASS_AP = "metrics.json", "gallery.json", "class_ap.json"
@@ -161,7 +159,7 @@ def _judge_single(config: Config, test: TestSet, judged: list[Network]) -> dict:
     return {
         METRICS: {**metrics, **overall, **_size(judged)},
         CLASS_AP: class_ap,
-        GALLERY: _gallery(config, test, logits),
+        GALLERY: gallery.pick(config, test.source, test.space, logits),
     }
 
 
@@ -268,34 +266,3 @@ def judge_overall(test: TestSet, logits: np.ndarray, at_k: int) -> dict[str, flo
         "top5": ap.top_k_accuracy(logits, labels, 5),
         f"mean_ap_at_{at_k}": ap.average_precision_at_k(logits, labels, at_k),
     }
-
-
-def _gallery(config: Config, test: TestSet, logits: np.ndarray) -> list[dict]:
-    """Picks test records of all verticals with the network's first three names (Figure 6)."""
-    size = min(config.evaluation.gallery_size, len(test.source))
-    rng = np.random.default_rng(config.seed)
-    by_vertical = [
-        rng.permutation(test.source.records_of(test.space, v))
-        for v in range(test.space.num_verticals)
-    ]
-    turn = [r for rank in range(size) for records in by_vertical for r in records[rank : rank + 1]]
-    view_of = networks.make_view_reader(config, test.source)
-    entries = []
-    for record in turn[:size]:
-        labels = test.source.labels[record]
-        right = set(test.space.smear(labels))
-        best = ap.best_classes(logits[record : record + 1], min(3, logits.shape[1]))[0]
-        entries.append({
-            "record": int(record),
-            "labels": [test.space.names[c] for c in labels],
-            "names": [[test.space.names[c], int(c) in right] for c in best],
-            "png": encode_png(view_of(record, 0)).hex(),
-        })
-    return entries
-
-
-def encode_png(pixels: np.ndarray) -> bytes:
-    """Encodes u8[H, W, channels] as PNG."""
-    buffer = io.BytesIO()
-    Image.fromarray(pixels.squeeze(-1) if pixels.shape[-1] == 1 else pixels).save(buffer, "PNG")
-    return buffer.getvalue()

@@ -15,7 +15,7 @@ from kc_jax import artifacts, sharding
 from kc_jax.config import Config, ConfigError, Model, Training, build_part
 from kc_jax.core.head_spec import HeadSpec
 from kc_jax.core.label_space import LabelSpace
-from kc_jax.data import augment, sources
+from kc_jax.data import augment
 from kc_jax.models.backbones import make_backbone
 from kc_jax.models.classifier import Classifier
 from kc_jax.train import checkpoint, step
@@ -131,15 +131,3 @@ def load_predictor(
     predict = step.make_predict_step(model, split_views(config, split), mesh)
     variables = jax.device_put(load_variables(directory, made_by), sharding.replicated(mesh))
     return lambda batch: np.asarray(predict(variables, sharding.put_batch(mesh, batch)))
-
-
-def make_view_reader(config: Config, source: sources.Source) -> Callable:
-    """Makes the function (record, view) → u8[H, W, channels], the view as a person sees it."""
-    views = jax.jit(split_views(config, source.split))
-
-    def read(record_id: int, view: int) -> np.ndarray:
-        ids = np.array([record_id], np.int32)
-        image = np.asarray(views(source.read(record_id)[None], ids, ids * 0 + view))[0]
-        return np.clip((image + 1.0) * 127.5, 0, 255).astype(np.uint8)
-
-    return read
