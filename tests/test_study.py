@@ -13,7 +13,8 @@ def plan():
     config.base = eft.get_config("smoke")
     config.seeds = (0, 1)
     config.students = {
-        "hard": {"distill_weight": 0.0}, "paced": {"self_paced": {"level": "vertical"}},
+        "hard": {"distill_weight": 0.0, "self_paced": {"level": "none"}},
+        "paced": {"self_paced": {"scale": 3.0}},
     }
     return config
 
@@ -22,7 +23,7 @@ def test_cells_change_what_they_say_and_nothing_else(plan):
     hard, paced = (study.cell_config(plan, 5, name) for name in ("hard", "paced"))
     assert (hard.seed, hard.student.name, hard.student.distill_weight) == (5, "hard", 0.0)
     assert hard.student.self_paced.level == "none"
-    assert paced.student.self_paced.level == "vertical" and paced.student.distill_weight == 1.0
+    assert paced.student.self_paced.scale == 3.0 and paced.student.distill_weight == 1.0
     assert hard.generalist == paced.generalist and hard.teachers == paced.teachers
 
 

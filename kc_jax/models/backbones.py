@@ -92,7 +92,8 @@ def make_backbone(name: str, **options: Any) -> nn.Module:
         `features=(64, 96, 96)` for "small_conv". Lists become tuples.
 
     Returns:
-      A module that is called as `(images f32[B, H, W, channels], train: bool)` and returns f32[B, D].
+      A module that is called as `(images, train)`, f32[B, H, W, channels] and bool, and returns
+      features f32[B, D].
 
     Raises:
       ValueError: the name, an option or an option's value is unknown.

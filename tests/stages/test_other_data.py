@@ -42,7 +42,6 @@ def test_photographs_with_several_labels(tmp_path, overrides):
     methods = artifacts.read_json(workdir.results)["methods"]
     assert set(methods) == {"generalist", "student", "specialists"}
     assert all(np.isfinite(m["mean_vertical_ap"]) for m in methods.values())
-    # Every label set is one colour, so specialists that learn anything at all tell them apart.
     assert methods["specialists"]["mean_vertical_ap"] > 0.7
     space = sources.load_label_space(built.data)
     for name in space.verticals:
