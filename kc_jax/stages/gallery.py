@@ -46,12 +46,12 @@ def pick(
             "record": int(record),
             "labels": [space.names[c] for c in labels],
             "names": [[space.names[c], int(c) in right] for c in best],
-            "png": _encode_png(view_of(record, 0)).hex(),
+            "png": encode_png(view_of(record, 0)).hex(),
         })
     return entries
 
 
-def _encode_png(pixels: np.ndarray) -> bytes:
+def encode_png(pixels: np.ndarray) -> bytes:
     """Encodes u8[H, W, channels] as PNG."""
     buffer = io.BytesIO()
     Image.fromarray(pixels.squeeze(-1) if pixels.shape[-1] == 1 else pixels).save(buffer, "PNG")

@@ -11,7 +11,7 @@ from configs import eft
 from kc_jax import config as kc_config
 from kc_jax.artifacts import METRICS, MissingArtifactError, Workdir, write_json
 from kc_jax.stages import report, report_figures, report_text
-from kc_jax.stages.evaluate import encode_png
+from kc_jax.stages.gallery import encode_png
 
 VERTICALS = ("big_cats", "<b>&birds", "$x$ 漢字")
 METHODS = ("generalist", "student", "labels_only", "specialists")
