@@ -319,9 +319,9 @@ def _check_value(path: str, value) -> None:
     key = path.rsplit(".", 1)[-1]
     if key in CHOICES and value not in CHOICES[key]:
         raise ConfigError(f"{path} is {value!r}; expected one of {', '.join(CHOICES[key])}")
-    if key in POSITIVE and value <= 0:
+    if key in POSITIVE and not value > 0:
         raise ConfigError(f"{path} is {value}; expected more than 0")
-    if key in NOT_NEGATIVE and value < 0:
+    if (key in NOT_NEGATIVE or ".multipliers." in path) and not value >= 0:
         raise ConfigError(f"{path} is {value}; expected at least 0")
     if key in SHARES and not 0 <= value <= 1:
         raise ConfigError(f"{path} is {value}; expected 0 to 1")

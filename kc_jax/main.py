@@ -31,6 +31,12 @@ def main(options, workdir: str | None):
             raise UserError(
                 f"stage {name!r} is unknown; {hint}Stages: {', '.join(runner.STAGES)}"
             )
+    for name in _REDO.value:
+        if name not in stages:
+            raise UserError(
+                f"stage {name!r} is in --redo but not in --stages, so nothing would make it anew; "
+                "add it there"
+            )
     root = pathlib.Path(workdir or f"runs/{built.name}")
     runner.run_stages(built, artifacts.Workdir(root), stages, _REDO.value)
 

@@ -27,6 +27,9 @@ def run(*arguments):
     (["--config=configs/etf.py"], ["configs/etf.py"]),
     ([], ["--config"]),
     ([SMOKE, "--stages=evaluate"], ["train_generalist"]),
+    ([SMOKE, "--stages=evaluate", "--redo=train_student"], ["'train_student'", "--stages"]),
+    ([SMOKE, "--config.student.optimizer.multipliers.pace=-1"], ["multipliers.pace", "at least 0"]),
+    ([SMOKE, "--config.data.variant=tiny"], ["config.data.variant", "embedded"]),
 ])
 def test_mistakes_end_in_one_line(arguments, words, tmp_path):
     result = run(*arguments, f"--workdir={tmp_path}")

@@ -140,6 +140,15 @@ def test_options_that_must_be_positive(path, value):
         config.build(changed(path, value))
 
 
+@pytest.mark.parametrize("path,words", [
+    ("student.optimizer.learning_rate", "more than 0"),
+    ("student.optimizer.multipliers.pace", "at least 0"),
+])
+def test_nan_is_no_rate(path, words):
+    with pytest.raises(ConfigError, match=f"config.{path} is nan; expected {words}"):
+        config.build(changed(path, float("nan")))
+
+
 @pytest.mark.parametrize("path", ["student.distill_weight", "student.optimizer.warmup"])
 @pytest.mark.parametrize("value", [-0.1, 1.1, float("nan")])
 def test_shares(path, value):

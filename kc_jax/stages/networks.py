@@ -58,7 +58,7 @@ def init_variables(config: Config, model: Classifier, seed: int):
     return _initialiser(model, shape)(jax.random.key(seed))
 
 
-@functools.cache
+@functools.lru_cache(maxsize=16)
 def _initialiser(model: Classifier, shape: tuple[int, ...]) -> Callable:
     return jax.jit(lambda key: model.init(key, jnp.zeros(shape, jnp.float32), train=False))
 

@@ -31,7 +31,7 @@ def masked_mean(values: jax.Array, mask: jax.Array) -> jax.Array:
     return jnp.sum(values * weights) / jnp.maximum(jnp.sum(weights), 1.0)
 
 
-@functools.cache
+@functools.lru_cache(maxsize=16)
 def make_train_step(
     model: nn.Module,
     objective: Objective,
@@ -80,7 +80,7 @@ def make_train_step(
     )
 
 
-@functools.cache
+@functools.lru_cache(maxsize=16)
 def make_predict_step(model: nn.Module, views: Callable, mesh: Mesh) -> Callable:
     """Makes the jitted function (variables, batch) → logits f32[B, C].
 
