@@ -103,5 +103,6 @@ def as_in_the_paper(config: ml_collections.ConfigDict) -> None:
             "learning_rate": 0.001, "initial_accumulator": 0.1, "schedule": "constant",
             "warmup": 0.0,
         })
+        network.optimizer.multipliers.update(dict.fromkeys(network.optimizer.multipliers, 1.0))
     config.soft_targets.update({"top_k": 100, "num_views": 5})
     config.running.update({"checkpoint_every_steps": 10_000, "log_every_steps": 100})

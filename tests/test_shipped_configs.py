@@ -39,6 +39,21 @@ def test_parameters_agree_with_the_papers_tables_2_and_3(head, millions):
 
 
 @pytest.mark.parametrize("preset", [eft.get_config("paper"), openimage.get_config()])
+def test_the_papers_settings_are_the_papers(preset):
+    built = config.build(preset)
+    for network in (built.generalist, built.teachers, built.student):
+        optimizer = network.optimizer
+        assert (optimizer.learning_rate, optimizer.schedule) == (0.001, "constant")
+        assert set(vars(optimizer.multipliers).values()) == {1.0}
+        assert (network.batch_size, network.num_epochs) == (64, 5.0)
+        assert network.init_from == "scratch"
+    assert built.teachers.label_smearing and not built.student.label_smearing
+    assert built.soft_targets.top_k == 100 and built.student.distill_weight == 1.0
+    paced = built.student.self_paced
+    assert (paced.level, paced.initial, paced.scale) == ("vertical", "sqrt_size", 1.0)
+
+
+@pytest.mark.parametrize("preset", [eft.get_config("paper"), openimage.get_config()])
 def test_without_data_the_paper_says_what_to_provide(preset):
     with pytest.raises(UserError) as raised:
         sources.open_source(config.build(preset).data, "train")
