@@ -38,6 +38,8 @@ def embedded_full(config):
     config.generalist.head = "FC512-FC32"
     config.student.head = "FC512-SC32"
     config.teachers.head = "FC512-FC256"
+    for training in (config.generalist, config.teachers, config.student):
+        training.num_epochs = 10.0
     return config
 
 
