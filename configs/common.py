@@ -85,6 +85,15 @@ def get_config(name: str) -> ml_collections.ConfigDict:
     return config
 
 
+def photographs(config: ml_collections.ConfigDict, num_classes: int, num_verticals: int) -> None:
+    """Sets photographs of 224 pixels that are yet to be provided, of so many classes."""
+    config.data.update({
+        "source": "declared", "variant": "", "num_classes": num_classes,
+        "num_verticals": num_verticals, "image_size": 224, "channels": 3, "augmentation": "photo",
+        "test_augmentation": "photo_centre", "test_views": 1,
+    })
+
+
 def inception(config: ml_collections.ConfigDict, base: str) -> None:
     """Sets Inception-V2 as the backbone, cut at ``mixed_5c`` or ``mixed_3c``."""
     config.model.backbone = "inception_v2"

@@ -63,11 +63,7 @@ def paper(config):
 
     Its parameter counts are those of about 102,400 classes, in units of 2^20.
     """
-    config.data.update({
-        "source": "declared", "variant": "", "num_classes": 102_400, "num_verticals": 20,
-        "image_size": 224, "channels": 3, "augmentation": "photo",
-        "test_augmentation": "photo_centre", "test_views": 1,
-    })
+    common.photographs(config, num_classes=102_400, num_verticals=20)
     common.inception(config, base="mixed_5c")
     config.generalist.head = "FC4096-FC512"
     config.teachers.head = "FC4096-FC4096"

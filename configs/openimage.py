@@ -13,11 +13,8 @@ from configs import common
 def get_config():
     """Gives the paper's setting: five verticals and one bottleneck width for all networks."""
     config = common.get_config("openimage")
-    config.data.update({
-        "source": "declared", "variant": "", "num_classes": 6_000, "num_verticals": 5,
-        "image_size": 224, "channels": 3, "augmentation": "photo",
-        "test_augmentation": "photo_centre", "test_views": 1, "label_key": "class_ids",
-    })
+    common.photographs(config, num_classes=6_000, num_verticals=5)
+    config.data.label_key = "class_ids"
     common.inception(config, base="mixed_3c")
     config.generalist.head = "FC512-FC512"
     config.teachers.head = "FC512-FC512"

@@ -10,18 +10,21 @@ from kc_jax.stages import runner
 from tests.data import folder_dataset
 
 
-def shrunk(directory, label_space, **overrides):
+def shrunk(directory, label_space, small=True, **overrides):
+    """Gives the OpenImages preset for the tiny folder dataset; small takes the small backbone."""
     options = openimage.get_config()
-    options.model.backbone = "small_conv"
-    del options.model.backbone_options["base"]
     options.data.update({
         "source": "tfds_folder", "directory": str(directory), "label_space": str(label_space),
-        "image_size": 16,
+        "image_size": 48,
     })
     options.soft_targets.update({"num_views": 2, "top_k": 2})
     for network in (options.generalist, options.teachers, options.student):
         network.update({"num_epochs": 30.0, "batch_size": 8})
         network.optimizer.learning_rate = 0.05
+    if small:
+        options.model.backbone = "small_conv"
+        del options.model.backbone_options["base"]
+        options.data.image_size = 16
     options.generalist.head = options.teachers.head = "FC8-FC4"
     options.student.head = "FC8-SC(4,1)"
     options.update_from_flattened_dict(overrides)
@@ -30,6 +33,7 @@ def shrunk(directory, label_space, **overrides):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("overrides", [
+    {"small": False, "student.head": "FC8-SC4"},
     {},
     {"student.self_paced.level": "class", "student.head": "SC8-SC4", "student.distill_weight": 0.5},
     {"model.compute_dtype": "bfloat16", "teachers.init_from": "generalist"},
