@@ -26,6 +26,9 @@ def run(main: Callable) -> None:
         app.run(lambda argv: _start(main, argv), flags_parser=_parse)
     except UserError as error:
         sys.exit(f"kc_jax: {error}")
+    except KeyboardInterrupt:
+        print("kc_jax: stopped; the same command goes on from the last checkpoint", file=sys.stderr)
+        sys.exit(130)
 
 
 def _start(main: Callable, argv) -> None:

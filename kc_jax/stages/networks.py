@@ -40,7 +40,7 @@ def build_model(model: Model, training: Training, space: LabelSpace, seed: int) 
     try:
         backbone = make_backbone(model.backbone, dtype=dtype, **model.backbone_options)
     except ValueError as error:
-        raise ConfigError(f"config.model.backbone: {error}") from None
+        raise ConfigError(f"config.model.backbone and .backbone_options: {error}") from None
     return Classifier(
         backbone=backbone,
         head=HeadSpec.parse(training.head),

@@ -43,11 +43,11 @@ def run_stages(
     for name in redo:
         for path in outputs(config, workdir)[name]:
             artifacts.remove(path)
-    artifacts.write_json(workdir.config, dataclasses.asdict(config))
     for name in names:
         start = time.monotonic()
         did_work = STAGES[name](config, workdir)
         seconds = time.monotonic() - start
+        artifacts.write_json(workdir.config, dataclasses.asdict(config))
         if did_work:
             _note_seconds(workdir, name, seconds)
         verdict = f"{seconds:.0f} s" if did_work else "complete, skipped"

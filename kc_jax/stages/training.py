@@ -4,6 +4,7 @@ import dataclasses
 import functools
 import math
 import pathlib
+import sys
 import time
 from collections.abc import Callable
 from typing import Any
@@ -117,6 +118,7 @@ def train_network(config: Config, task: Task, workdir: artifacts.Workdir) -> Non
     with checkpoint.Checkpoints(task.directory / artifacts.CHECKPOINTS) as checkpoints:
         if checkpoints.latest_step is not None:
             state = checkpoints.restore(state)
+            print(f"{task.title}: going on from step {int(state.step)}", file=sys.stderr)
         first_step = int(state.step)
         with hooks.progress(
             task.title, num_steps, first_step, config.running.print_every_seconds
