@@ -98,9 +98,19 @@ def write_report(config: Config, workdir: Workdir, results: Results, inputs: str
         figures=drawn,
         gallery=_read(workdir.evaluation / results.student / evaluate.GALLERY, []),
         seconds=_read(workdir.seconds, {}),
-        configuration=_flatten(dataclasses.asdict(config)),
+        configuration=_flatten(_configuration(config, workdir)),
         versions={"Python": platform.python_version(), **_versions()},
     ))
+
+
+def _configuration(config: Config, workdir: Workdir) -> dict:
+    """Gives the configuration, with what the networks' own manifests say of their training."""
+    options = dataclasses.asdict(config)
+    trained = {"generalist": workdir.generalist, "student": workdir.student(config.student.name)}
+    for name, directory in trained.items():
+        manifest = _read(directory / artifacts.MANIFEST, {"inputs": {"training": {}}})
+        options[name].update(manifest["inputs"]["training"])
+    return options
 
 
 def make_figures(workdir: Workdir, results: Results) -> dict[str, bytes]:

@@ -232,6 +232,12 @@ def test_says_how_a_student_was_taught(config, workdir):
     assert "FC8-SC4+D+S" in page_of(workdir)
 
 
+def test_the_configuration_is_the_trained_networks_own(config, workdir):
+    write_json(workdir.generalist / "manifest.json", {"inputs": {"training": {"head": "FC9-FC7"}}})
+    report.run(config, workdir)
+    assert "FC9-FC7" in page_of(workdir)
+
+
 def test_curve_names_stand_apart():
     places = report_figures._spread([0.9, 0.9, 0.89, 0.02, 0.01, 0.0], 0.1)
     assert places == sorted(places, reverse=True)
