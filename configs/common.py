@@ -61,6 +61,8 @@ def get_config(name: str) -> ml_collections.ConfigDict:
         "test_augmentation": "glyph",
         "seed": 0,
         "test_views": 5,
+        "judged_on": "test",
+        "validation_share": 0.2,
     }
     config.model = {
         "backbone": "small_conv",

@@ -33,7 +33,10 @@ class Data:
       augmentation: name of the random view drawn of each training image.
       test_augmentation: name of the view drawn of each test image.
       seed: of views.
-      test_views: fixed views of each test image.
+      test_views: fixed views of each judged image.
+      judged_on: ``test``, or ``validation`` to choose settings: a part of the training records that
+        no network learns from then stands in for the test records.
+      validation_share: of the training records, held out by hash where judged on ``validation``.
     """
 
     source: str
@@ -50,6 +53,8 @@ class Data:
     test_augmentation: str
     seed: int
     test_views: int
+    judged_on: str
+    validation_share: float
 
 
 @dataclasses.dataclass(frozen=True)
@@ -222,6 +227,7 @@ class Config:
 
 
 CHOICES = {
+    "judged_on": ("test", "validation"),
     "schedule": ("constant", "linear", "cosine"),
     "level": ("none", "vertical", "class"),
     "initial": ("sqrt_size", "constant"),
@@ -235,7 +241,7 @@ POSITIVE = {
 }
 PARTS = ("backbone", "trunk", "bottleneck", "logits")
 NOT_NEGATIVE = {"seed"}
-SHARES = {"distill_weight", "warmup"}
+SHARES = {"distill_weight", "warmup", "validation_share"}
 
 
 def build(options: Mapping[str, Any]) -> Config:

@@ -11,9 +11,10 @@ from kc_jax.config import ConfigError
 
 STRINGS = {
     "head": "FC8-SC4", "init_from": "scratch", "schedule": "cosine", "level": "vertical",
-    "initial": "sqrt_size", "compute_dtype": "float32",
+    "initial": "sqrt_size", "compute_dtype": "float32", "judged_on": "test",
 }
-NUMBERS = {"model": 1, "distill_weight": 0.0, "warmup": 0.1, "seed": 0}
+NUMBERS = {"model": 1, "distill_weight": 0.0, "warmup": 0.1, "seed": 0,
+           "validation_share": 0.2}
 
 
 def sample(cls=config.Config):

@@ -17,12 +17,24 @@ def test_presets_build(preset):
     assert config.build(eft.get_config(preset)).name == preset
 
 
-def test_studies_build():
+@pytest.mark.parametrize("plan", ["parts", "tuning:labels", "tuning:soft_targets"])
+def test_studies_build(plan):
     from kc_jax import study
 
-    parts = importlib.import_module("configs.study.parts").get_config()
-    for name in parts.students:
-        assert study.cell_config(parts, 3, name).student.name == name
+    module, *preset = plan.split(":")
+    options = importlib.import_module(f"configs.study.{module}").get_config(*preset)
+    for name in options.students:
+        assert study.cell_config(options, 3, name).student.name == name
+
+
+def test_settings_are_chosen_on_the_validation_part_with_one_budget():
+    tuning = importlib.import_module("configs.study.tuning")
+    names = [name for methods in ("labels", "soft_targets")
+             for name in tuning.get_config(methods).students]
+    assert {m: sum(n.startswith(f"{m}_rate") for n in names)
+            for m in ("fc", "sc", "fc_d", "sc_d", "sc_d_s")} == dict.fromkeys(
+                ("fc", "sc", "fc_d", "sc_d", "sc_d_s"), 6)
+    assert tuning.get_config().base.data.judged_on == "validation"
 
 
 @pytest.mark.parametrize("head,millions", [

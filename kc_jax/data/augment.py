@@ -10,7 +10,7 @@ from kc_jax.config import ConfigError
 
 VERSION = 1  # A stored soft target belongs to one version; raise it when any view changes.
 
-SPLIT_STREAMS = {"train": 0, "test": 1}
+SPLIT_STREAMS = {"train": 0, "test": 1, "validation": 2}
 
 
 def view_keys(seed: int, stream: int, record_ids: jax.Array, views: jax.Array) -> jax.Array:

@@ -15,10 +15,11 @@ from kc_jax import artifacts
 from kc_jax.config import ConfigError, Data
 from kc_jax.core import label_space as label_spaces
 from kc_jax.core.label_space import LabelSpace
-from kc_jax.data import glyph_list, glyphs
+from kc_jax.data import glyph_list, glyphs, validation
 
 # A photograph is read this much larger than the network sees it, for random crops.
 PHOTO_MARGIN = 1.15
+VALIDATION = "validation"
 DECLARED = "declared"  # A label space without images.
 
 
@@ -27,7 +28,7 @@ class Source:
     """Holds the records of one split; a record is known everywhere by its index.
 
     Attributes:
-      split: ``train`` or ``test``.
+      split: ``train``, ``validation`` or ``test``.
       labels: each record's class ids, one or several.
       read: maps a record's index to its image, u8[H, W, channels].
       fingerprint: of records, labels and their order.
@@ -89,9 +90,11 @@ def load_label_space(data: Data) -> LabelSpace:
 def open_source(data: Data, split: str) -> Source:
     """Opens the records of a split, preparing the data where that was not done yet.
 
+    Where the configuration judges on ``validation``, that split is taken out of ``train``.
+
     Args:
       data: the configuration's part.
-      split: ``train`` or ``test``.
+      split: ``train``, or what ``data.judged_on`` names.
 
     Raises:
       ConfigError: the source has no images, or there is no such source.
@@ -105,8 +108,11 @@ def open_source(data: Data, split: str) -> Source:
             "class_id,name,vertical,path, one row a class"
         )
     space = load_label_space(data)
-    source = SOURCES[data.source](data, split)
+    stored = "train" if split == VALIDATION else split
+    source = SOURCES[data.source](data, stored)
     _check_labels(source, space)
+    if data.judged_on == VALIDATION and stored == "train":
+        source = _without_or_only(source, split, data.validation_share)
     channels = source.read(0).shape[-1]
     if channels != data.channels:
         raise ConfigError(
@@ -114,6 +120,21 @@ def open_source(data: Data, split: str) -> Source:
             f"{channels}; set it to that"
         )
     return source
+
+
+def _without_or_only(train: Source, split: str, share: float) -> Source:
+    """Gives the training records that are not held out, or those that are."""
+    held_out = validation.held_out(train.labels, share)
+    records = np.flatnonzero(held_out == (split == VALIDATION))
+    if not len(records):
+        raise ConfigError(
+            f"config.data.validation_share is {share}, which leaves no records for {split}; every "
+            "class keeps one to be learnt from, so this needs classes of several records"
+        )
+    digest = artifacts.fingerprint([train.fingerprint, split, records.tolist()])
+    return Source(
+        split, tuple(train.labels[r] for r in records), lambda i: train.read(records[i]), digest
+    )
 
 
 def _check_labels(source: Source, space: LabelSpace) -> None:

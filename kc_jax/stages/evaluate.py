@@ -1,4 +1,4 @@
-"""Judges generalist, students and specialists on the test images."""
+"""Judges generalist, students and specialists on the test images, or on those held out."""
 
 import dataclasses
 import functools
@@ -72,7 +72,8 @@ class Network:
 def run(config: Config, workdir: Workdir) -> bool:
     """Evaluates what is trained and not yet judged, and writes results.json."""
     space = sources.load_label_space(config.data)
-    test = TestSet(sources.open_source(config.data, "test"), space, config.data.test_views)
+    source = sources.open_source(config.data, config.data.judged_on)
+    test = TestSet(source, space, config.data.test_views)
     did_any = False
     methods = {}
     judgements = [
@@ -92,6 +93,7 @@ def run(config: Config, workdir: Workdir) -> bool:
         "classes": space.num_classes,
         "verticals": space.num_verticals,
         "seed": artifacts.manifest_of(workdir.generalist, "train_generalist")["inputs"]["seed"],
+        "judged_on": config.data.judged_on,
         "test_examples": len(test.labels),
         "methods": methods,
         "seconds": artifacts.read_json(workdir.seconds) if workdir.seconds.exists() else {},
@@ -140,7 +142,7 @@ def _inputs(config: Config, test: TestSet, judged: list[Network]) -> dict:
         "networks": [network.fingerprint for network in judged],
         "records": test.source.fingerprint,
         "label_space": test.space.fingerprint,
-        "views": networks.view_inputs(config, "test"),
+        "views": networks.view_inputs(config, test.source.split),
         "num_views": test.num_views,
         "at_k": config.evaluation.at_k,
         "gallery_size": config.evaluation.gallery_size,
@@ -220,13 +222,16 @@ def judge_verticals(test: TestSet, by_vertical: list[np.ndarray]) -> tuple[dict,
 
     Returns:
       The metrics, all in 0–1, and the average precision by class id. Classes that no test label
-      names have none. ``ancestor_ap`` judges those of them that are ancestors, by smeared labels.
+      names have none; ``ancestor_ap`` judges those of them that are ancestors, by smeared labels.
+      Verticals without test examples are left out.
     """
     vertical_ap, vertical_top1, ancestor_ap, class_ap = {}, {}, [], {}
     for vertical_id, scores in enumerate(by_vertical):
         classes = test.space.classes_of(vertical_id)
         labels = test.labels
         own = [labels[e] for e in test.examples_of(vertical_id)]
+        if not own:
+            continue
         local = [[c - classes.start for c in ids if c in classes] for ids in own]
         smeared = [[c - classes.start for c in test.space.smear(ids) if c in classes]
                    for ids in own]

@@ -83,7 +83,7 @@ def view_inputs(config: Config, split: str) -> dict:
 
 
 def _augmentation(config: Config, split: str) -> str:
-    return {"train": config.data.augmentation, "test": config.data.test_augmentation}[split]
+    return config.data.augmentation if split == "train" else config.data.test_augmentation
 
 
 def load_variables(directory: pathlib.Path, made_by: str) -> dict[str, Any]:

@@ -67,8 +67,26 @@ def test_mistakes_are_named(prepared, change, words):
 
 
 def test_a_missing_split_is_named(prepared):
-    with pytest.raises(UserError, match="train, test but no 'validation'|no 'validation'"):
-        sources.open_source(options(prepared), "validation")
+    with pytest.raises(UserError, match="has the splits test, train but no 'extra'"):
+        sources.open_source(options(prepared), "extra")
+
+
+def test_the_validation_part_is_taken_out_of_the_training_records(prepared):
+    whole = sources.open_source(options(prepared), "train")
+    judged = options(prepared, judged_on="validation", validation_share=0.25)
+    train, validation = (sources.open_source(judged, s) for s in ("train", "validation"))
+    assert len(validation) == 9 and len(train) == 27
+    images = [[source.read(r).tobytes() for r in range(len(source))]
+              for source in (whole, train, validation)]
+    assert sorted(images[0]) == sorted(images[1] + images[2])
+    assert sorted(whole.labels) == sorted(train.labels + validation.labels)
+    assert len({source.fingerprint for source in (whole, train, validation)}) == 3
+
+
+def test_a_validation_part_of_nothing_is_named(prepared):
+    judged = options(prepared, judged_on="validation", validation_share=0.0)
+    with pytest.raises(UserError, match="config.data.validation_share is 0.0"):
+        sources.open_source(judged, "validation")
 
 
 def test_labels_outside_the_label_space_are_named(prepared, tmp_path):

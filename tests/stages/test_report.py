@@ -66,7 +66,8 @@ def fabricate(workdir: Workdir, verticals=VERTICALS, *, student=0.05, specialist
         "specialists": method(specialists, 9_000_004, verticals, top1=None, top5=None),
     }
     write_json(workdir.results, {
-        "classes": 30, "verticals": len(verticals), "seed": 7, "test_examples": 99,
+        "classes": 30, "verticals": len(verticals), "seed": 7, "judged_on": "test",
+        "test_examples": 99,
         "methods": methods,
     })
     for directory in (workdir.generalist, workdir.student("student"),
