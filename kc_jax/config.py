@@ -131,6 +131,7 @@ class Training:
       init_parts: parts that start from the generalist's: of backbone, trunk, bottleneck, logits.
       num_epochs: passes over the network's training images.
       batch_size: images a step.
+      microbatches: parts of a batch taken one after the other, whose gradients add up.
       label_smearing: whether positives include all their ancestors.
       distill_weight: share of the soft targets in the target, the rest being the labels.
       optimizer: how parameters move.
@@ -142,6 +143,7 @@ class Training:
     init_parts: tuple[str, ...]
     num_epochs: float
     batch_size: int
+    microbatches: int
     label_smearing: bool
     distill_weight: float
     optimizer: Optimizer
@@ -187,10 +189,20 @@ class Evaluation:
 
 @dataclasses.dataclass(frozen=True)
 class Mesh:
-    """Says how devices are laid out; -1 takes those that are left."""
+    """Says how devices, and the logits on them, are laid out.
+
+    Attributes:
+      data: devices that share a batch; -1 takes those that are left.
+      model: devices that share the head, whole verticals each where that is even.
+      layout: of the logits: ``per_vertical``, a kernel for each; ``tiled``, which can be shared; or
+        ``auto``, the first on one ``model`` device and the second on more. Checkpoints fit all.
+      tile: classes a tile; 0 takes the largest that pads at most a tenth.
+    """
 
     data: int
     model: int
+    layout: str
+    tile: int
 
 
 @dataclasses.dataclass(frozen=True)
@@ -228,6 +240,7 @@ class Config:
 
 CHOICES = {
     "judged_on": ("test", "validation"),
+    "layout": ("auto", "per_vertical", "tiled"),
     "schedule": ("constant", "linear", "cosine"),
     "level": ("none", "vertical", "class"),
     "initial": ("sqrt_size", "constant"),
@@ -235,12 +248,12 @@ CHOICES = {
     "compute_dtype": ("float32", "bfloat16"),
 }
 POSITIVE = {
-    "num_epochs", "batch_size", "learning_rate", "top_k", "num_views", "image_size", "channels",
-    "test_views", "at_k", "checkpoint_every_steps", "log_every_steps", "num_classes",
+    "num_epochs", "batch_size", "microbatches", "learning_rate", "top_k", "num_views", "image_size",
+    "channels", "test_views", "at_k", "checkpoint_every_steps", "log_every_steps", "num_classes",
     "num_verticals", "print_every_seconds",
 }
 PARTS = ("backbone", "trunk", "bottleneck", "logits")
-NOT_NEGATIVE = {"seed"}
+NOT_NEGATIVE = {"seed", "tile"}
 SHARES = {"distill_weight", "warmup", "validation_share"}
 
 
@@ -351,11 +364,6 @@ def _check_together(config: Config) -> None:
                 raise ConfigError(
                     f"config.{name}.init_parts has {part!r}; expected some of {', '.join(PARTS)}"
                 )
-    if config.mesh.model != 1:
-        raise ConfigError(
-            f"config.mesh.model is {config.mesh.model}; heads are not split over devices yet, so "
-            "it must be 1"
-        )
     if config.generalist.init_from != "scratch":
         raise ConfigError("config.generalist.init_from is 'generalist'; it must be 'scratch'")
     if not config.student.name.isidentifier() or config.student.name in (

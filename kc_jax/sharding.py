@@ -44,17 +44,53 @@ def batch_sharded(mesh: Mesh) -> NamedSharding:
     return NamedSharding(mesh, PartitionSpec(DATA_AXIS))
 
 
-def check_batch_size(mesh: Mesh, batch_size: int, name: str) -> None:
+def head_shardings(mesh: Mesh, tree):
+    """Says where the leaves of a network's variables, or of its training state, lie.
+
+    Tiles, slots and verticals are split over ``model`` by their first axis, shared layers of the
+    head by their units; all else lies on every device, and so does what does not split evenly.
+
+    Args:
+      mesh: of the devices.
+      tree: whose paths name the network's parts.
+    """
+    return jax.tree_util.tree_map_with_path(
+        lambda path, leaf: NamedSharding(mesh, _spec(mesh, path, leaf.shape)), tree
+    )
+
+
+def _spec(mesh: Mesh, path, shape: tuple[int, ...]) -> PartitionSpec:
+    names = jax.tree_util.keystr(path, simple=True, separator="/").split("/")
+    in_shared_layer = "shared" in names and ("trunk" in names or "bottleneck" in names)
+    if in_shared_layer:
+        axis = len(shape) - 1
+    elif "individual" in names or "logits" in names or ("pace" in names and len(shape) == 2):
+        axis = 0
+    else:
+        return PartitionSpec()
+    if shape[axis] % mesh.shape[MODEL_AXIS]:
+        return PartitionSpec()
+    return PartitionSpec(*[None] * axis, MODEL_AXIS)
+
+
+def constrain_activations(mesh: Mesh, values: jax.Array) -> jax.Array:
+    """Puts f32[B, D] on every ``model`` device, f32[B, slots, D] on those of the slots."""
+    spec = PartitionSpec(DATA_AXIS, MODEL_AXIS) if values.ndim == 3 else PartitionSpec(DATA_AXIS)
+    return jax.lax.with_sharding_constraint(values, NamedSharding(mesh, spec))
+
+
+def check_batch_size(mesh: Mesh, batch_size: int, name: str, microbatches: int = 1) -> None:
     """Checks that a batch splits evenly over the mesh.
 
     Raises:
       MeshError: names the option and the devices.
     """
     data = mesh.shape[DATA_AXIS]
-    if batch_size % data:
+    if batch_size % (data * microbatches):
+        parts = f" in {microbatches} microbatches" if microbatches > 1 else ""
         raise MeshError(
-            f"{name} is {batch_size}, which {data} devices cannot share evenly; "
-            f"choose a multiple of {data}"
+            f"{name} is {batch_size}, which {data} devices cannot share evenly{parts}; "
+            f"choose a multiple of {data * microbatches}"
         )
 
 

@@ -11,7 +11,7 @@ from kc_jax.config import ConfigError
 
 STRINGS = {
     "head": "FC8-SC4", "init_from": "scratch", "schedule": "cosine", "level": "vertical",
-    "initial": "sqrt_size", "compute_dtype": "float32", "judged_on": "test",
+    "initial": "sqrt_size", "compute_dtype": "float32", "judged_on": "test", "layout": "auto",
 }
 NUMBERS = {"model": 1, "distill_weight": 0.0, "warmup": 0.1, "seed": 0,
            "validation_share": 0.2}
@@ -75,7 +75,7 @@ def test_whole_numbers_serve_as_floats():
         ("data.imagesize", "data.imagesize", "; did you mean 'image_size'?"),
         ("student.optimizer.multipliers.trunks", "student.optimizer.multipliers.trunks",
          "; did you mean 'trunk'?"),
-        ("mesh.zzz", "mesh.zzz", ". Options here: data, model"),
+        ("mesh.zzz", "mesh.zzz", ". Options here: data, model, layout, tile"),
     ],
 )
 def test_unknown_options(path, name, hint):

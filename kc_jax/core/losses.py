@@ -16,12 +16,15 @@ def sigmoid_cross_entropy(
     smeared positives, and soft targets; targets of the same id add up.
 
     Args:
-      logits: f32[B, C], unnormalised log-odds.
+      logits: f32[B, C], unnormalised log-odds; or f32[B, T, tile], classes counted through tiles.
       target_ids: i32[B, K], class ids in 0..C-1; checked on the host, where data enters.
       target_probs: f32[B, K] in [0, 1]; 0 is padding.
 
     Returns:
       f32[B], the loss of each example, summed over classes.
     """
-    listed = jnp.take_along_axis(logits, target_ids, axis=-1)
-    return jnp.sum(jax.nn.softplus(logits), axis=-1) - jnp.sum(target_probs * listed, axis=-1)
+    rows = jnp.arange(logits.shape[0], dtype=target_ids.dtype)[:, None]
+    columns = (target_ids,) if logits.ndim == 2 else jnp.divmod(target_ids, logits.shape[-1])
+    listed = jnp.asarray(logits).at[(rows, *columns)].get(mode="fill", fill_value=jnp.nan)
+    class_axes = tuple(range(1, logits.ndim))
+    return jnp.sum(jax.nn.softplus(logits), class_axes) - jnp.sum(target_probs * listed, axis=-1)

@@ -26,7 +26,12 @@ def pace_logits(logits: jax.Array, pace: jax.Array) -> jax.Array:
       f32[B, C_v]; zero logits give zeros.
     """
     squared_norm = jnp.sum(jnp.square(logits), axis=-1, keepdims=True)
-    return logits * jax.lax.rsqrt(squared_norm + EPSILON) * jnp.broadcast_to(pace, logits.shape)
+    return logits * inverse_norm(squared_norm) * jnp.broadcast_to(pace, logits.shape)
+
+
+def inverse_norm(squared_norm: jax.Array) -> jax.Array:
+    """Gives 1/‖x‖ from ‖x‖², finite where that is 0."""
+    return jax.lax.rsqrt(squared_norm + EPSILON)
 
 
 def initial_pace(

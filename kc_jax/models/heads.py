@@ -1,6 +1,6 @@
 """The top layers: trunk, bottleneck, logits and pace, connected fully or by vertical."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import jax
 import jax.numpy as jnp
@@ -90,6 +90,27 @@ class Bottleneck(nn.Module):
         return jnp.concatenate(parts, axis=-1)
 
 
+class LogitDense(nn.Module):
+    """Is a dense layer whose products, of any type, add up in f32."""
+
+    features: int
+    kernel_init: Callable
+    bias_init: Callable
+    dtype: jnp.dtype = jnp.float32
+
+    @nn.compact
+    def __call__(self, inputs: jax.Array) -> jax.Array:
+        """Maps f32[B, D] to f32[B, features]."""
+        shape = (inputs.shape[-1], self.features)
+        kernel = self.param("kernel", self.kernel_init, shape, jnp.float32)
+        bias = self.param("bias", self.bias_init, shape[1:], jnp.float32)
+        product = jnp.matmul(
+            inputs.astype(self.dtype), kernel.astype(self.dtype),
+            preferred_element_type=jnp.float32,
+        )
+        return product + bias[None]
+
+
 class Logits(nn.Module):
     """Gives every vertical its logits, with a kernel of its own.
 
@@ -112,17 +133,12 @@ class Logits(nn.Module):
         kernel_init = nn.initializers.variance_scaling(
             self.kernel_stddev**2, "fan_in", "normal"
         ) if self.kernel_stddev else nn.initializers.zeros
+        bias_init = nn.initializers.constant(prior_log_odds)
         outputs = []
         for vertical, size in enumerate(self.sizes):
             inputs = bottleneck if bottleneck.ndim == 2 else bottleneck[:, vertical]
-            layer = nn.Dense(
-                size,
-                dtype=self.dtype,
-                kernel_init=kernel_init,
-                bias_init=nn.initializers.constant(prior_log_odds),
-                name=f"vertical_{vertical}",
-            )
-            outputs.append(layer(inputs).astype(jnp.float32))
+            name = f"vertical_{vertical}"
+            outputs.append(LogitDense(size, kernel_init, bias_init, self.dtype, name=name)(inputs))
         return outputs
 
 

@@ -10,21 +10,24 @@ import flax
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.sharding import Mesh
 
 from kc_jax import artifacts, sharding
+from kc_jax import config as config_lib
 from kc_jax.config import Config, ConfigError, Model, Training, build_part
 from kc_jax.core.head_spec import HeadSpec
 from kc_jax.core.label_space import LabelSpace
+from kc_jax.core.tiled_layout import TiledLayout, choose_tile
 from kc_jax.data import augment
 from kc_jax.models.backbones import make_backbone
 from kc_jax.models.classifier import Classifier
-from kc_jax.train import checkpoint, step
+from kc_jax.train import checkpoint, layout, step
 
 DTYPES = {"float32": jnp.float32, "bfloat16": jnp.bfloat16}
 
 
 def build_model(model: Model, training: Training, space: LabelSpace, seed: int) -> Classifier:
-    """Builds the network that names the classes of a label space.
+    """Builds the network that names the classes of a label space, in its logical form.
 
     Args:
       model: what all networks share.
@@ -50,6 +53,39 @@ def build_model(model: Model, training: Training, space: LabelSpace, seed: int) 
         pace=None if pace["level"] == "none" else flax.core.freeze({**pace, "seed": seed}),
         dtype=dtype,
     )
+
+
+def lay_out(model: Classifier, options: config_lib.Mesh, mesh: Mesh) -> Classifier:
+    """Lays a network's logits out on the devices: a kernel for each vertical, or tiles.
+
+    Args:
+      model: in its logical form.
+      options: for the layout and its tile.
+      mesh: of the devices.
+
+    Raises:
+      ConfigError: several ``model`` devices, but a layout that cannot be split over them.
+    """
+    num_shards = mesh.shape[sharding.MODEL_AXIS]
+    kind = options.layout
+    if kind == "auto":
+        kind = "per_vertical" if num_shards == 1 else "tiled"
+    if kind == "per_vertical":
+        if num_shards > 1:
+            raise ConfigError(
+                f"config.mesh.layout is 'per_vertical' but config.mesh.model is {num_shards}; a "
+                "head is split over devices in tiles: set config.mesh.layout to 'tiled' or 'auto'"
+            )
+        return model
+    spec = model.head
+    own_width = spec.bottleneck_width - spec.generic_width if spec.bottleneck_structured else 0
+    tiles = TiledLayout(
+        sizes=tuple(model.sizes),
+        num_shards=num_shards,
+        tile=options.tile or choose_tile(model.sizes),
+        slot_classes=own_width * spec.trunk_width // spec.bottleneck_width,
+    )
+    return model.clone(layout=tiles, mesh=mesh)
 
 
 def init_variables(config: Config, model: Classifier, seed: int):
@@ -127,7 +163,14 @@ def load_predictor(
     mesh = sharding.make_mesh(config.mesh.data, config.mesh.model)
     sharding.check_batch_size(mesh, batch_size, "batch_size of inference")
     options, training, seed = recorded_options(directory, made_by)
-    model = build_model(options, training, space, seed)
-    predict = step.make_predict_step(model, split_views(config, split), mesh)
-    variables = jax.device_put(load_variables(directory, made_by), sharding.replicated(mesh))
-    return lambda batch: np.asarray(predict(variables, sharding.put_batch(mesh, batch)))
+    model = lay_out(build_model(options, training, space, seed), config.mesh, mesh)
+    predict = step.make_predict_step(model, split_views(config, split))
+    variables = layout.place(model, mesh, load_variables(directory, made_by))
+
+    def predictor(batch):
+        logits = np.asarray(predict(variables, sharding.put_batch(mesh, batch)))
+        if model.layout is None:
+            return logits
+        return logits.reshape(len(logits), -1)[:, model.layout.position_of_class]
+
+    return predictor

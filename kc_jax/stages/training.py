@@ -17,8 +17,9 @@ from kc_jax.config import Config, Training
 from kc_jax.core.label_space import LabelSpace
 from kc_jax.data import batches, sources
 from kc_jax.data.targets import Targets, label_targets
+from kc_jax.models.classifier import Classifier
 from kc_jax.stages import networks
-from kc_jax.train import checkpoint, hooks, objective, optimizer, step
+from kc_jax.train import checkpoint, hooks, layout, objective, optimizer, step
 from kc_jax.train.loop import fit
 from kc_jax.train.state import count, digest, make_state
 from kc_jax.train.transfer import transfer
@@ -101,20 +102,27 @@ def train_network(config: Config, task: Task, workdir: artifacts.Workdir) -> Non
     start = time.monotonic()
     training = task.training
     mesh = sharding.make_mesh(config.mesh.data, config.mesh.model)
-    sharding.check_batch_size(mesh, training.batch_size, f"batch_size of {task.title}")
+    sharding.check_batch_size(
+        mesh, training.batch_size, f"batch_size of {task.title}", training.microbatches
+    )
     num_steps = max(
         1, round(training.num_epochs * len(task.record_ids) / training.batch_size)
     )
-    model = networks.build_model(config.model, training, task.space, config.seed)
+    logical = networks.build_model(config.model, training, task.space, config.seed)
+    model = networks.lay_out(logical, config.mesh, mesh)
     tx = _optimizer(training.optimizer)
     schedule = optimizer.make_schedule(training.optimizer, num_steps)
-    state = jax.device_put(
-        make_state(_initial_variables(config, task, model, workdir), tx), sharding.replicated(mesh)
-    )
+    state = make_state(_initial_variables(config, task, logical, workdir), tx)
+    state = jax.device_put(state, sharding.head_shardings(mesh, state))
     artifacts.write_text(task.directory / artifacts.LABEL_SPACE, task.space.to_json())
     train_step = step.make_train_step(
-        model, objective.sigmoid, tx, networks.split_views(config, "train"), mesh
+        model, objective_of(model), tx, networks.split_views(config, "train"), mesh,
+        training.microbatches,
     )
+
+    def save(step_number: int, state) -> None:
+        checkpoints.save(step_number, layout.logical(model, state))
+
     with checkpoint.Checkpoints(task.directory / artifacts.CHECKPOINTS) as checkpoints:
         if checkpoints.latest_step is not None:
             state = checkpoints.restore(state)
@@ -124,18 +132,19 @@ def train_network(config: Config, task: Task, workdir: artifacts.Workdir) -> Non
             task.title, num_steps, first_step, config.running.print_every_seconds
         ) as show:
             state = fit(
-                state,
+                layout.place(model, mesh, state),
                 _device_batches(config, task, mesh, first_step),
                 train_step,
                 learning_rate=schedule,
                 num_steps=num_steps,
                 hooks=[
-                    _metrics_log(config, task, schedule, first_step, num_steps),
-                    hooks.checkpoint_hook(checkpoints, config.running.checkpoint_every_steps),
+                    _metrics_log(config, task, model, schedule, first_step, num_steps),
+                    hooks.checkpoint_hook(save, config.running.checkpoint_every_steps),
                     hooks.progress_hook(show, config.running.log_every_steps),
                 ],
             )
-        checkpoints.save(num_steps, state)
+        save(num_steps, state)
+    state = layout.logical(model, state)
     artifacts.complete(
         task.directory,
         digest=digest(state.variables),
@@ -162,6 +171,12 @@ def _device_batches(config: Config, task: Task, mesh, first_step: int):
 _optimizer = functools.cache(optimizer.make_optimizer)
 
 
+def objective_of(model: Classifier) -> objective.Objective:
+    if model.layout is None:
+        return objective.sigmoid
+    return objective.make_tiled_sigmoid(model.layout, model.mesh)
+
+
 def _initial_variables(config, task: Task, model, workdir):
     variables = networks.init_variables(config, model, task.seed)
     if task.training.init_from == "scratch":
@@ -171,7 +186,8 @@ def _initial_variables(config, task: Task, model, workdir):
 
 
 def _metrics_log(
-    config: Config, task: Task, schedule: Callable, first_step: int, num_steps: int
+    config: Config, task: Task, model: Classifier, schedule: Callable, first_step: int,
+    num_steps: int,
 ):
     epoch_steps = len(task.record_ids) / task.training.batch_size
 
@@ -182,6 +198,8 @@ def _metrics_log(
         }
         if "pace" in state.params:
             gamma = np.asarray(state.params["pace"]["gamma"])
+            if gamma.ndim == 2:
+                gamma = gamma.ravel()[model.layout.position_of_class]
             values["pace"] = _pace_by_vertical(gamma, task.space)
         return values
 

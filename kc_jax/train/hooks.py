@@ -14,7 +14,6 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from kc_jax import artifacts
 from kc_jax.errors import UserError
-from kc_jax.train.checkpoint import Checkpoints
 from kc_jax.train.state import TrainState
 
 
@@ -22,12 +21,12 @@ class NonFiniteLossError(UserError, RuntimeError):
     """Says at which step the loss stopped being a number, and what to try."""
 
 
-def checkpoint_hook(checkpoints: Checkpoints, every_steps: int) -> Callable:
+def checkpoint_hook(save: Callable[[int, TrainState], None], every_steps: int) -> Callable:
     """Saves the state every so many steps."""
 
     def hook(step: int, state: TrainState, metrics: Mapping) -> None:
         if step % every_steps == 0:
-            checkpoints.save(step, state)
+            save(step, state)
 
     return hook
 

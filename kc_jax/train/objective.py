@@ -1,10 +1,15 @@
 """Objectives: pure functions (outputs, batch) → terms, one entry an example, not reduced."""
 
+import functools
 from collections.abc import Callable, Mapping
 
 import jax
+import jax.numpy as jnp
+from jax.sharding import Mesh, PartitionSpec
 
-from kc_jax.core import losses
+from kc_jax.core import losses, tiles
+from kc_jax.core.tiled_layout import TiledLayout
+from kc_jax.sharding import DATA_AXIS, MODEL_AXIS
 
 Objective = Callable[[jax.Array, Mapping[str, jax.Array]], dict[str, jax.Array]]
 
@@ -22,3 +27,31 @@ def sigmoid(logits: jax.Array, batch: Mapping[str, jax.Array]) -> dict[str, jax.
     return {
         "loss": losses.sigmoid_cross_entropy(logits, batch["target_ids"], batch["target_probs"])
     }
+
+
+@functools.lru_cache(maxsize=16)
+def make_tiled_sigmoid(layout: TiledLayout, mesh: Mesh) -> Objective:
+    """Makes `sigmoid` for logits f32[B, tiles, tile] that lie on the mesh's ``model`` devices.
+
+    Each shard finds the targets that lie on it; no targets or logits are exchanged.
+
+    Args:
+      layout: of the tiles.
+      mesh: of the devices.
+    """
+
+    def local(logits, positions, probs):
+        shard = jax.lax.axis_index(MODEL_AXIS)
+        return tiles.sigmoid_cross_entropy(logits, positions, probs, shard, MODEL_AXIS)
+
+    examples = PartitionSpec(DATA_AXIS)
+    loss = jax.shard_map(
+        local, mesh=mesh, in_specs=(PartitionSpec(DATA_AXIS, MODEL_AXIS), examples, examples),
+        out_specs=examples,
+    )
+
+    def tiled_sigmoid(logits, batch):
+        positions = jnp.asarray(layout.position_of_class)[batch["target_ids"]]
+        return {"loss": loss(logits, positions, batch["target_probs"])}
+
+    return tiled_sigmoid

@@ -10,25 +10,40 @@ import jax
 import jax.numpy as jnp
 import optax
 from flax import linen as nn
-from jax.sharding import Mesh
+from jax.sharding import Mesh, PartitionSpec
 
 from kc_jax import sharding
+from kc_jax.core import tiles
+from kc_jax.models.classifier import Classifier
 from kc_jax.train.objective import Objective
 from kc_jax.train.state import TrainState
 
 
-def masked_mean(values: jax.Array, mask: jax.Array) -> jax.Array:
+def masked_mean(values: jax.Array, mask: jax.Array, total: jax.Array) -> jax.Array:
     """Averages over the examples that are not padding.
 
     Args:
       values: f32[B].
       mask: bool[B], False = padding.
+      total: f32[], the examples to divide by: those of ``mask``, or of all microbatches.
 
     Returns:
       f32[]; 0 where all is padding.
     """
-    weights = mask.astype(values.dtype)
-    return jnp.sum(values * weights) / jnp.maximum(jnp.sum(weights), 1.0)
+    return jnp.sum(values * mask.astype(values.dtype)) / jnp.maximum(total, 1.0)
+
+
+def microbatches(batch, count: int) -> list:
+    """Cuts a batch into parts, of which every device has an equal share.
+
+    Args:
+      batch: arrays [B, …], B a multiple of ``count`` times the devices that share it.
+      count: of the parts.
+    """
+    return [
+        jax.tree.map(lambda x, i=i: x.reshape(-1, count, *x.shape[1:])[:, i], batch)
+        for i in range(count)
+    ]
 
 
 @functools.lru_cache(maxsize=16)
@@ -38,6 +53,7 @@ def make_train_step(
     tx: optax.GradientTransformationExtraArgs,
     views: Callable,
     mesh: Mesh,
+    num_microbatches: int = 1,
 ) -> Callable:
     """Makes the jitted function (state, batch, learning rate) → (state, metrics): one step.
 
@@ -46,53 +62,88 @@ def make_train_step(
       objective: judges them, example by example.
       tx: moves the parameters; its `update` takes ``learning_rate``.
       views: draws the images that the model sees; see `data.augment.make_views`.
-      mesh: the batch is split over its ``data`` devices.
+      mesh: the batch is split over its ``data`` devices, the head over its ``model`` devices.
+      num_microbatches: parts of the batch taken one after the other, whose gradients add up.
 
     Returns:
       The function. It donates its state. ``metrics`` holds the masked mean of every term.
     """
 
-    def train_step(state: TrainState, batch, learning_rate):
+    def loss_of(params, model_state, batch, total):
         images = views(batch["image"], batch["record_id"], batch["view"])
-
-        def loss_of(params):
-            logits, model_state = model.apply(
-                {"params": params, **state.model_state},
-                images,
-                train=True,
-                mutable=list(state.model_state),
-            )
-            terms = objective(logits, batch)
-            means = {name: masked_mean(term, batch["mask"]) for name, term in terms.items()}
-            return means["loss"], (means, model_state)
-
-        gradients, (metrics, model_state) = jax.grad(loss_of, has_aux=True)(state.params)
-        updates, opt_state = tx.update(
-            gradients, state.opt_state, state.params, learning_rate=learning_rate
+        logits, model_state = model.apply(
+            {"params": params, **model_state}, images, train=True, mutable=list(model_state)
         )
-        params = optax.apply_updates(state.params, updates)
-        return TrainState(state.step + 1, params, model_state, opt_state), metrics
+        terms = objective(logits, batch)
+        means = {name: masked_mean(term, batch["mask"], total) for name, term in terms.items()}
+        return means["loss"], (means, model_state)
 
-    whole, split = sharding.replicated(mesh), sharding.batch_sharded(mesh)
-    return jax.jit(
-        train_step, in_shardings=(whole, split, whole), out_shardings=(whole, whole),
-        donate_argnums=0,
-    )
+    def train_step(state: TrainState, batch, learning_rate):
+        total = jnp.sum(batch["mask"].astype(jnp.float32))
+        params, model_state, sums = state.params, state.model_state, None
+        for part in microbatches(batch, num_microbatches):
+            if sums is not None:
+                # Without this XLA would hold the activations of several parts at once.
+                params, sums = jax.lax.optimization_barrier((params, sums))
+            gradients, (metrics, model_state) = jax.grad(loss_of, has_aux=True)(
+                params, model_state, part, total
+            )
+            terms = (gradients, metrics)
+            sums = terms if sums is None else jax.tree.map(jnp.add, sums, terms)
+        gradients, metrics = sums
+        updates, opt_state = tx.update(
+            gradients, state.opt_state, params, learning_rate=learning_rate
+        )
+        params = optax.apply_updates(params, updates)
+        state = TrainState(state.step + 1, params, model_state, opt_state)
+        shardings = sharding.head_shardings(mesh, state)
+        return jax.lax.with_sharding_constraint(state, shardings), metrics
+
+    return jax.jit(train_step, donate_argnums=0)
 
 
 @functools.lru_cache(maxsize=16)
-def make_predict_step(model: nn.Module, views: Callable, mesh: Mesh) -> Callable:
-    """Makes the jitted function (variables, batch) → logits f32[B, C].
+def make_predict_step(model: nn.Module, views: Callable) -> Callable:
+    """Makes the jitted function (variables, batch) → logits f32[B, C], or f32[B, tiles, tile].
 
     Args:
       model: maps (images, train) to logits.
       views: draws the images that the model sees.
-      mesh: the batch is split over its ``data`` devices.
     """
 
     def predict_step(variables, batch):
         images = views(batch["image"], batch["record_id"], batch["view"])
         return model.apply(variables, images, train=False)
 
-    whole, split = sharding.replicated(mesh), sharding.batch_sharded(mesh)
-    return jax.jit(predict_step, in_shardings=(whole, split), out_shardings=split)
+    return jax.jit(predict_step)
+
+
+@functools.lru_cache(maxsize=16)
+def make_top_k_step(model: Classifier, views: Callable, k: int) -> Callable:
+    """Makes the jitted function (variables, batch) → class ids i32[B, k] and logits f32[B, k].
+
+    Args:
+      model: maps (images, train) to logits.
+      views: draws the images that the model sees.
+      k: names wanted of each image, best first.
+    """
+
+    def best(logits):
+        if model.layout is None:
+            values, class_ids = jax.lax.top_k(logits, k)
+            return class_ids, values
+        examples = PartitionSpec(sharding.DATA_AXIS)
+        positions, values = jax.shard_map(
+            lambda x: tiles.best_positions(
+                x, k, jax.lax.axis_index(sharding.MODEL_AXIS), sharding.MODEL_AXIS
+            ),
+            mesh=model.mesh, in_specs=PartitionSpec(sharding.DATA_AXIS, sharding.MODEL_AXIS),
+            out_specs=examples, check_vma=False,  # After the exchange all shards agree.
+        )(logits)
+        return jnp.asarray(model.layout.class_of_position)[positions], values
+
+    def top_k_step(variables, batch):
+        images = views(batch["image"], batch["record_id"], batch["view"])
+        return best(model.apply(variables, images, train=False))
+
+    return jax.jit(top_k_step)

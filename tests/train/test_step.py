@@ -22,7 +22,8 @@ HALF = (True,) * 8 + (False,) * 8
     "mask, mean", [((1, 1, 1), 4.0), ((1, 0, 1), 3.5), ((0, 1, 0), 5.0), ((0, 0, 0), 0.0)]
 )
 def test_masked_mean(mask, mean):
-    given = masked_mean(jnp.array([1.0, 5.0, 6.0]), jnp.array(mask, jnp.bool_))
+    values, mask = jnp.array([1.0, 5.0, 6.0]), jnp.array(mask, jnp.bool_)
+    given = masked_mean(values, mask, jnp.float32(mask.sum()))
     np.testing.assert_allclose(given, mean, rtol=1e-6)
 
 
@@ -107,7 +108,7 @@ def test_the_state_is_donated():
 def test_predict_step_infers():
     mesh, batch = sharding.make_mesh(), tiny.make_batch()
     variables = tiny.make_tiny_state(tiny.SGD).variables
-    predict = make_predict_step(tiny.TinyModel(), tiny.views, mesh)
+    predict = make_predict_step(tiny.TinyModel(), tiny.views)
     logits = predict(variables, sharding.put_batch(mesh, batch))
     params = variables["params"]["logits"]
     images = tiny.numpy_views(batch).reshape(tiny.BATCH, -1)
