@@ -1,7 +1,7 @@
 """The mesh of devices and what lies where on it: the only place that makes a mesh."""
 
 import jax
-from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
+from jax.sharding import AbstractMesh, AxisType, Mesh, NamedSharding, PartitionSpec
 
 from kc_jax.errors import UserError
 
@@ -32,6 +32,11 @@ def make_mesh(data: int = -1, model: int = 1) -> Mesh:
             "choose numbers whose product is the number of devices, or mesh.data=-1"
         )
     return jax.make_mesh((data, model), (DATA_AXIS, MODEL_AXIS), axis_types=(AxisType.Auto,) * 2)
+
+
+def make_abstract_mesh(data: int, model: int) -> AbstractMesh:
+    """Describes a mesh of devices that need not be there, for counting."""
+    return AbstractMesh((data, model), (DATA_AXIS, MODEL_AXIS), axis_types=(AxisType.Auto,) * 2)
 
 
 def replicated(mesh: Mesh) -> NamedSharding:

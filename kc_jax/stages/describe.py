@@ -1,10 +1,8 @@
-"""Counts parameters and multiply-adds, layer by layer; needs no data."""
+"""Counts parameters, multiply-adds and memory a device; needs no data and no devices."""
 
 import dataclasses
 import functools
 
-import jax
-import jax.numpy as jnp
 from rich.console import Console
 from rich.table import Table
 
@@ -14,7 +12,7 @@ from kc_jax.config import Config, Training
 from kc_jax.core import cost
 from kc_jax.core.label_space import LabelSpace
 from kc_jax.data import sources
-from kc_jax.stages import networks
+from kc_jax.stages import memory, networks
 
 # Inception's blocks are summed; heads keep a row each.
 LAYER_DEPTH = 2
@@ -39,6 +37,14 @@ def run(config: Config, workdir: Workdir) -> bool:
         "inputs": inputs,
         "classes": space.num_classes,
         "verticals": space.num_verticals,
+        "memory": {
+            "data": max(config.mesh.data, 1),
+            "model": config.mesh.model,
+            "bytes_per_device": {
+                name: memory.bytes_per_device(config, getattr(config, name), space)
+                for name in ("student", "generalist")
+            },
+        },
         "student": student,
         "generalist": generalist,
         "teachers": {
@@ -63,7 +69,7 @@ def _inputs(config: Config, space: LabelSpace) -> str:
     return artifacts.fingerprint([
         space.fingerprint, config.data.image_size, config.data.channels,
         dataclasses.asdict(config.model),
-        [(training.head, training.self_paced.level) for training in heads],
+        [dataclasses.asdict(training) for training in heads], dataclasses.asdict(config.mesh),
     ])
 
 
@@ -79,13 +85,10 @@ def describe_network(config: Config, training: Training, space: LabelSpace) -> d
       ``head``, ``params``, ``multiply_adds`` and ``layers``, rows of `cost.layer_table`.
     """
     model = networks.build_model(config.model, training, space, config.seed)
-    size = config.data.image_size
-    image = jax.ShapeDtypeStruct((1, size, size, config.data.channels), jnp.float32)
-    variables = jax.eval_shape(
-        functools.partial(model.init, train=False), jax.random.key(0), image
-    )
+    variables = memory.network_shapes(config, model)
     multiply_adds = cost.multiply_adds(
-        functools.partial(model.apply, train=False), variables, image, root="Classifier"
+        functools.partial(model.apply, train=False), variables, memory.images_shape(config, 1),
+        root="Classifier",
     )
     layers = cost.layer_table(multiply_adds, cost.parameters(variables["params"]), LAYER_DEPTH)
     layers = _merge_verticals(layers)
@@ -127,6 +130,20 @@ def _print(description: dict) -> None:
                 f"{row['multiply_adds']:,}",
             )
         console.print(table)
+    console.print(_memory_table(description["memory"]))
+
+
+def _memory_table(described: dict) -> Table:
+    title = f"memory a device, mesh {described['data']} data × {described['model']} model, MiB"
+    table = Table(title=title, title_justify="left")
+    table.add_column("network")
+    networks_bytes = described["bytes_per_device"]
+    for heading in (*networks_bytes["student"], "together"):
+        table.add_column(heading.replace("_", " "), justify="right")
+    for name, held in networks_bytes.items():
+        values = (*held.values(), sum(held.values()))
+        table.add_row(name, *(f"{value / 2**20:,.1f}" for value in values))
+    return table
 
 
 def _sums(layers: list[dict]) -> dict[str, int]:

@@ -79,5 +79,5 @@ def test_every_device_holds_an_equal_part(name):
     assert len(set(held)) == 1
 
 
-def test_large_verticals_are_split():
-    assert result("few_1x8_paced")["split"] == 2 and result("sc_2x4")["split"] == 0
+def test_a_vertical_above_a_shards_share_is_split():
+    assert result("few_1x8_paced")["split"] == 1 and result("sc_2x4")["split"] == 0
