@@ -62,13 +62,14 @@ def test_vertical_means(ties):
 @pytest.mark.parametrize("levels", [3, 10_000])
 def test_hosts_that_share_the_examples_find_the_same_to_the_bit(levels):
     rng = np.random.default_rng(0)
-    scores = rng.integers(levels, size=3000).astype(np.float32)
-    is_positive = rng.random(3000) < 0.03
-    (whole,) = ap.class_average_precision(scores[None], [np.flatnonzero(is_positive)])
+    scores = rng.integers(levels, size=(20, 3000)).astype(np.float32)
+    is_positive = rng.random(scores.shape) < 0.03
+    whole = ap.class_average_precision(scores, [np.flatnonzero(row) for row in is_positive])
     hosts = np.array_split(rng.permutation(3000), [700, 705])
-    thresholds = np.concatenate([scores[host][is_positive[host]] for host in hosts])
-    at_least = sum(ap.count_at_least(scores[host], thresholds) for host in hosts)
-    assert ap.average_precision(thresholds, at_least) == whole
+    for row, positive, value in zip(scores, is_positive, whole, strict=True):
+        thresholds = np.concatenate([row[host][positive[host]] for host in hosts])
+        at_least = sum(ap.count_at_least(row[host], thresholds) for host in hosts)
+        assert ap.average_precision(thresholds, at_least) == value
 
 
 def test_classes_without_positives_are_nan():
