@@ -1,47 +1,22 @@
 """Judges generalist, students and specialists on the test images, or on those held out."""
 
 import dataclasses
-import functools
 import pathlib
 import sys
+from collections.abc import Iterator
 
 import numpy as np
 
 from kc_jax import artifacts
 from kc_jax.artifacts import Workdir
 from kc_jax.config import Config
-from kc_jax.core import average_precision as ap
 from kc_jax.core.label_space import LabelSpace
 from kc_jax.data import batches, sources
-from kc_jax.stages import gallery, networks
+from kc_jax.stages import gallery, judging, networks
+from kc_jax.stages.judging import TestSet
 from kc_jax.train import hooks
 
 METRICS, GALLERY, CLASS_AP = "metrics.json", "gallery.json", "class_ap.json"
-
-
-@dataclasses.dataclass(frozen=True)
-class TestSet:
-    """Holds the test examples: each view of each test record, records within views.
-
-    Attributes:
-      source: of the records.
-      space: label space of all classes.
-      num_views: views of each record.
-    """
-
-    source: sources.Source
-    space: LabelSpace
-    num_views: int
-
-    @functools.cached_property
-    def labels(self) -> list[tuple[int, ...]]:
-        return list(self.source.labels) * self.num_views
-
-    def examples_of(self, vertical_id: int) -> np.ndarray:
-        """Lists the examples of a vertical's records: i64[n]."""
-        records = self.source.records_of(self.space, vertical_id)
-        views = np.arange(self.num_views)[:, None] * len(self.source)
-        return (views + records).ravel()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -84,7 +59,7 @@ def run(config: Config, workdir: Workdir) -> bool:
     for name, judge, judged in judgements:
         directory = workdir.evaluation / name
         if not artifacts.is_complete(directory, _inputs(config, test, judged)):
-            for file_name, content in judge(config, test, judged).items():
+            for file_name, content in judge(config, test, judged, directory).items():
                 artifacts.write_json(directory / file_name, content)
             artifacts.complete(directory)
             did_any = True
@@ -149,28 +124,41 @@ def _inputs(config: Config, test: TestSet, judged: list[Network]) -> dict:
     }
 
 
-def _judge_single(config: Config, test: TestSet, judged: list[Network]) -> dict:
+def _judge_single(
+    config: Config, test: TestSet, judged: list[Network], directory: pathlib.Path
+) -> dict:
     """Judges a network that names all classes; gives the files to write."""
     (network,) = judged
-    logits = predict(config, network, test.source, np.arange(len(test.source)))
-    metrics, class_ap = judge_verticals(test, [
-        logits[np.ix_(test.examples_of(v), test.space.classes_of(v))]
-        for v in range(test.space.num_verticals)
-    ])
-    overall = judge_overall(test, logits, config.evaluation.at_k)
+    overall = judging.OverallJudge(test, config.evaluation.at_k)
+    shown = gallery.Gallery(config.evaluation.gallery_size, test.source, test.space)
+    with judging.vertical_judges(test, range(test.space.num_verticals), directory) as verticals:
+        for examples, logits in _predictions(config, network, test, np.arange(len(test.source))):
+            overall.add(examples, logits)
+            shown.add(examples, logits)
+            for vertical in verticals:
+                vertical.add(*vertical.own(examples, logits))
+        verdicts = {vertical.vertical_id: vertical.verdict() for vertical in verticals}
+    metrics, class_ap = judging.summarise(test.space, verdicts)
     return {
-        METRICS: {**metrics, **overall, **_size(judged)},
+        METRICS: {**metrics, **overall.metrics(), **_size(judged)},
         CLASS_AP: class_ap,
-        GALLERY: gallery.pick(config, test.source, test.space, logits),
+        GALLERY: shown.entries(config),
     }
 
 
-def _judge_specialists(config: Config, test: TestSet, judged: list[Network]) -> dict:
+def _judge_specialists(
+    config: Config, test: TestSet, judged: list[Network], directory: pathlib.Path
+) -> dict:
     """Judges each specialist on its own vertical; gives the files to write."""
-    metrics, class_ap = judge_verticals(test, [
-        predict(config, network, test.source, test.source.records_of(test.space, v))
-        for v, network in enumerate(judged)
-    ])
+    verdicts = {}
+    for vertical_id, network in enumerate(judged):
+        records = test.source.records_of(test.space, vertical_id)
+        with judging.vertical_judges(test, [vertical_id], directory) as verticals:
+            for vertical in verticals:
+                for examples, scores in _predictions(config, network, test, records):
+                    vertical.add(examples, scores)
+                verdicts[vertical_id] = vertical.verdict()
+    metrics, class_ap = judging.summarise(test.space, verdicts)
     # A specialist is never asked about another vertical's images.
     overall = {"top1": None, "top5": None}
     return {METRICS: {**metrics, **overall, **_size(judged)}, CLASS_AP: class_ap}
@@ -185,89 +173,27 @@ def _size(judged: list[Network]) -> dict:
     }
 
 
-def predict(
-    config: Config, network: Network, source: sources.Source, record_ids: np.ndarray
-) -> np.ndarray:
-    """Asks a network about every test view of records: f32[num_views · n, C], views outermost."""
+def _predictions(
+    config: Config, network: Network, test: TestSet, record_ids: np.ndarray
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Asks a network about every test view of records, views outermost.
+
+    Yields:
+      Successive examples i64[b] and their logits f32[b, C].
+    """
     batch_size = config.evaluation.batch_size
     predictor = networks.load_predictor(
-        config, network.directory, network.made_by, network.space, source.split, batch_size
+        config, network.directory, network.made_by, network.space, test.source.split, batch_size
     )
-    num_views = config.data.test_views
-    total = num_views * len(record_ids)
-    logits = np.empty((total, network.space.num_classes), np.float32)
-    row = 0
+    total, done = test.num_views * len(record_ids), 0
     with hooks.progress(
         f"test {network.title}", total, 0, config.running.print_every_seconds
     ) as show:
         for batch in batches.inference_batches(
-            source, record_ids, batch_size=batch_size, num_views=num_views
+            test.source, record_ids, batch_size=batch_size, num_views=test.num_views
         ):
-            part = predictor(batch)[batch["mask"]]
-            logits[row : row + len(part)] = part
-            row += len(part)
-            show(row)
-    return logits
-
-
-def judge_verticals(test: TestSet, by_vertical: list[np.ndarray]) -> tuple[dict, dict]:
-    """Computes per-vertical average precision (pvap) and what goes with it.
-
-    Gao et al. (2017), section 4.1: the logits are pruned to the vertical's classes, on the
-    vertical's images; mpvap is the mean over verticals.
-
-    Args:
-      test: the examples.
-      by_vertical: for each vertical f32[examples of the vertical, C_v].
-
-    Returns:
-      The metrics, all in 0–1, and the average precision by class id. Classes that no test label
-      names have none; ``ancestor_ap`` judges those of them that are ancestors, by smeared labels.
-      Verticals without test examples are left out.
-    """
-    vertical_ap, vertical_top1, ancestor_ap, class_ap = {}, {}, [], {}
-    for vertical_id, scores in enumerate(by_vertical):
-        classes = test.space.classes_of(vertical_id)
-        labels = test.labels
-        own = [labels[e] for e in test.examples_of(vertical_id)]
-        if not own:
-            continue
-        local = [[c - classes.start for c in ids if c in classes] for ids in own]
-        smeared = [[c - classes.start for c in test.space.smear(ids) if c in classes]
-                   for ids in own]
-        values = ap.class_average_precision(scores, local)
-        named = ~np.isnan(values)
-        vertical = test.space.verticals[vertical_id]
-        vertical_ap[vertical] = float(np.mean(values[named]))
-        vertical_top1[vertical] = ap.top_k_accuracy(
-            np.where(named, scores, -np.inf), local, 1
-        )
-        with_ancestors = ap.class_average_precision(scores, smeared)
-        ancestor_ap += [x for x in with_ancestors[~named] if not np.isnan(x)]
-        for class_id, value in zip(classes, values, strict=True):
-            class_ap[class_id] = None if np.isnan(value) else round(float(value), 6)
-    return {
-        "mean_vertical_ap": float(np.mean(list(vertical_ap.values()))),
-        "vertical_ap": vertical_ap,
-        "mean_vertical_top1": float(np.mean(list(vertical_top1.values()))),
-        "ancestor_ap": float(np.mean(ancestor_ap)) if ancestor_ap else None,
-    }, class_ap
-
-
-def judge_overall(test: TestSet, logits: np.ndarray, at_k: int) -> dict[str, float]:
-    """Computes accuracy and average precision at K over all classes that test labels name.
-
-    Args:
-      test: the examples.
-      logits: f32[N, C].
-      at_k: names that the average precision at K looks at.
-    """
-    labels = test.labels
-    named = np.zeros(logits.shape[1], bool)
-    named[[c for ids in labels for c in ids]] = True
-    logits = np.where(named, logits, -np.inf)
-    return {
-        "top1": ap.top_k_accuracy(logits, labels, 1),
-        "top5": ap.top_k_accuracy(logits, labels, 5),
-        f"mean_ap_at_{at_k}": ap.average_precision_at_k(logits, labels, at_k),
-    }
+            real = batch["mask"]
+            examples = batch["view"].astype(np.int64) * len(test.source) + batch["record_id"]
+            yield examples[real], predictor(batch)[real]
+            done += np.count_nonzero(real)
+            show(done)

@@ -14,41 +14,58 @@ from kc_jax.data.sources import Source
 from kc_jax.stages import networks
 
 
-def pick(
-    config: Config, source: Source, space: LabelSpace, logits: np.ndarray
-) -> list[dict]:
-    """Picks test records of all verticals in turn, with the network's first three names.
+class Gallery:
+    """Keeps a network's first three names for test records of all verticals in turn.
 
     Args:
-      config: for the number of records and the views.
+      size: records to show.
       source: of the test records.
       space: label space of all classes.
-      logits: f32[N, C] of the first view of every record, at least.
-
-    Returns:
-      For each record its ``labels``, the ``names`` with whether they are right (a label or one of
-      its ancestors), and the view as ``png``, hexadecimal.
     """
-    size = min(config.evaluation.gallery_size, len(source))
+
+    def __init__(self, size: int, source: Source, space: LabelSpace):
+        self._source, self._space = source, space
+        self._records = _pick(min(size, len(source)), source, space)
+        self._names: dict[int, np.ndarray] = {}
+
+    def add(self, examples: np.ndarray, logits: np.ndarray) -> None:
+        """Takes what the network says of examples: i64[b], the records first, and f32[b, C]."""
+        rows = np.flatnonzero(np.isin(examples, self._records))
+        names = ap.best_classes(logits[rows], min(3, logits.shape[1]))
+        self._names.update(zip(examples[rows].tolist(), names, strict=True))
+
+    def entries(self, config: Config) -> list[dict]:
+        """Gives the page's content, after the first view of every record was taken.
+
+        Args:
+          config: for the views.
+
+        Returns:
+          For each record its ``labels``, the ``names`` with whether they are right (a label or one
+          of its ancestors), and the view as ``png``, hexadecimal.
+        """
+        view_of = _view_reader(config, self._source)
+        entries = []
+        for record in self._records:
+            labels = self._source.labels[record]
+            right = set(self._space.smear(labels))
+            entries.append({
+                "record": record,
+                "labels": [self._space.names[c] for c in labels],
+                "names": [[self._space.names[c], int(c) in right] for c in self._names[record]],
+                "png": encode_png(view_of(record, 0)).hex(),
+            })
+        return entries
+
+
+def _pick(size: int, source: Source, space: LabelSpace) -> list[int]:
     rng = np.random.default_rng(0)
     by_vertical = [
         rng.permutation(source.records_of(space, v))
         for v in range(space.num_verticals)
     ]
     turn = [r for rank in range(size) for records in by_vertical for r in records[rank : rank + 1]]
-    view_of = _view_reader(config, source)
-    entries = []
-    for record in turn[:size]:
-        labels = source.labels[record]
-        right = set(space.smear(labels))
-        best = ap.best_classes(logits[record : record + 1], min(3, logits.shape[1]))[0]
-        entries.append({
-            "record": int(record),
-            "labels": [space.names[c] for c in labels],
-            "names": [[space.names[c], int(c) in right] for c in best],
-            "png": encode_png(view_of(record, 0)).hex(),
-        })
-    return entries
+    return [int(record) for record in turn[:size]]
 
 
 def encode_png(pixels: np.ndarray) -> bytes:

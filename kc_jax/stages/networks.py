@@ -19,11 +19,17 @@ from kc_jax.core.head_spec import HeadSpec
 from kc_jax.core.label_space import LabelSpace
 from kc_jax.core.tiled_layout import TiledLayout, choose_tile
 from kc_jax.data import augment
+from kc_jax.data.batches import Batch
+from kc_jax.errors import UserError
 from kc_jax.models.backbones import make_backbone
 from kc_jax.models.classifier import Classifier
 from kc_jax.train import checkpoint, layout, step
 
 DTYPES = {"float32": jnp.float32, "bfloat16": jnp.bfloat16}
+
+
+class NonFiniteLogitsError(UserError, RuntimeError):
+    """Says which network's training went wrong, and what to try."""
 
 
 def build_model(model: Model, training: Training, space: LabelSpace, seed: int) -> Classifier:
@@ -159,6 +165,9 @@ def load_predictor(
       space: its label space.
       split: whose views it sees.
       batch_size: examples a batch.
+
+    Raises:
+      NonFiniteLogitsError: when asked, if the network answers with something else than numbers.
     """
     mesh = sharding.make_mesh(config.mesh.data, config.mesh.model)
     sharding.check_batch_size(mesh, batch_size, "batch_size of inference")
@@ -167,10 +176,16 @@ def load_predictor(
     predict = step.make_predict_step(model, split_views(config, split))
     variables = layout.place(model, mesh, load_variables(directory, made_by))
 
-    def predictor(batch):
+    def ask(batch: Batch) -> np.ndarray:
         logits = np.asarray(predict(variables, sharding.put_batch(mesh, batch)))
-        if model.layout is None:
-            return logits
-        return logits.reshape(len(logits), -1)[:, model.layout.position_of_class]
+        if model.layout is not None:
+            logits = logits.reshape(len(logits), -1)[:, model.layout.position_of_class]
+        if not np.isfinite(logits).all():
+            raise NonFiniteLogitsError(
+                f"{directory} gives logits that are not finite for records of {split!r}, so it "
+                "cannot be judged or learnt from; lower its optimizer.learning_rate and train it "
+                f"anew with --redo={made_by}"
+            )
+        return logits
 
-    return predictor
+    return ask
