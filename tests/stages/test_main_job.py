@@ -3,6 +3,7 @@
 import dataclasses
 import shutil
 
+import jax
 import numpy as np
 import pytest
 
@@ -130,6 +131,38 @@ def test_other_test_views_do_not_touch_what_is_trained(copy, capsys):
     assert capsys.readouterr().err.count("complete, skipped") == 3
     with pytest.raises(artifacts.StaleArtifactError, match="num_views: 2 → 3"):
         runner.run_stages(changed, workdir, ["evaluate"])
+
+
+def test_any_layout_loads_any_others_checkpoint(copy):
+    """Evaluates in tiles what was trained as whole verticals, and trains a student in tiles."""
+    config, workdir = copy
+    before = artifacts.read_json(workdir.results)["methods"]["student"]
+    trained = networks.load_variables(workdir.student("student"), "train_student")
+    tiled = dataclasses.replace(
+        config, mesh=dataclasses.replace(config.mesh, layout="tiled", tile=8),
+        student=dataclasses.replace(config.student, name="tiled"),
+    )
+    runner.run_stages(tiled, workdir, ["train_student", "evaluate"], redo=["evaluate"])
+    methods = artifacts.read_json(workdir.results)["methods"]
+    for name in ("student", "tiled"):
+        assert methods[name]["mean_vertical_ap"] == pytest.approx(before["mean_vertical_ap"], 1e-3)
+    again = networks.load_variables(workdir.student("tiled"), "train_student")
+    jax.tree.map(
+        lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-4), again, trained
+    )
+
+
+def test_settings_can_be_judged_on_held_out_training_records(copy, tmp_path):
+    config, _ = copy
+    workdir = artifacts.Workdir(tmp_path)
+    judged = dataclasses.replace(
+        config, data=dataclasses.replace(config.data, judged_on="validation")
+    )
+    runner.run_stages(judged, workdir, config.stages)
+    results = artifacts.read_json(workdir.results)
+    assert results["judged_on"] == "validation" and set(results["methods"]) == METHODS
+    held_out = sources.open_source(judged.data, "validation")
+    assert results["test_examples"] == config.data.test_views * len(held_out)
 
 
 def test_a_missing_stage_is_named(tmp_path, data_directory):

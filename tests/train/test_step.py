@@ -11,7 +11,7 @@ import pytest
 
 from kc_jax import sharding
 from kc_jax.train import objective
-from kc_jax.train.step import make_predict_step, make_train_step, masked_mean
+from kc_jax.train.step import make_predict_step, make_train_step, masked_mean, microbatches
 from tests.reference import losses as reference
 from tests.train import many_devices, tiny
 
@@ -131,3 +131,25 @@ def test_eight_devices_take_the_same_step_as_one():
     assert many.pop("devices") == 8
     for name, value in many.items():
         np.testing.assert_allclose(value, one[name], rtol=1e-5, atol=1e-6, err_msg=name)
+
+
+@pytest.mark.parametrize("count", [2, 4])
+def test_microbatches_add_up_to_the_batch(count):
+    mesh, batch = sharding.make_mesh(), tiny.make_batch(mask=(True,) * 5 + (False,) * 3)
+    expected, expected_metrics = tiny.train_once(batch)
+    state = jax.device_put(tiny.make_tiny_state(tiny.SGD), sharding.replicated(mesh))
+    train_step = make_train_step(
+        tiny.TinyModel(), objective.sigmoid, tiny.SGD, tiny.views, mesh, count
+    )
+    state, metrics = train_step(state, sharding.put_batch(mesh, batch), np.float32(0.1))
+    np.testing.assert_allclose(metrics["loss"], expected_metrics["loss"], rtol=1e-6)
+    jax.tree.map(
+        lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-6, atol=1e-6),
+        state.params, expected.params,
+    )
+    assert int(state.model_state["batch_stats"]["passes"]) == count
+
+
+def test_microbatches_take_every_example_once():
+    parts = microbatches({"x": np.arange(12)}, 3)
+    assert [part["x"].tolist() for part in parts] == [[0, 3, 6, 9], [1, 4, 7, 10], [2, 5, 8, 11]]
