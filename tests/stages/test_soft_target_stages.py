@@ -7,7 +7,7 @@ import pytest
 
 from kc_jax import artifacts
 from kc_jax.core import quantisation
-from kc_jax.data import sources, vertical_store
+from kc_jax.data import batches, sources, vertical_store
 from kc_jax.stages import networks, runner, verify_soft_targets, write_soft_targets
 from tests.reference import soft_targets as reference
 
@@ -126,6 +126,29 @@ def test_stats_are_those_of_the_teachers_and_the_labels(copy, capsys):
     )
     printed = capsys.readouterr().out
     assert "Soft targets: the first 3 in 2 views" in printed and "total" in printed
+
+
+def test_the_students_loss_changes_by_less_than_a_thousandth(copy):
+    config, workdir = copy
+    space, source, store = parts_of(config, workdir)
+    places, views = everything(store, config.soft_targets.num_views)
+    ids, levels = store(places, views)
+    asked = config, workdir, space, source, VERTICAL, store.record_ids
+    teacher = np.concatenate([logits for _, logits in write_soft_targets.teacher_logits(*asked)])
+    predict = networks.load_predictor(
+        config, workdir.student("student"), "train_student", space, "train", len(places)
+    )
+    (batch,) = batches.inference_batches(
+        source, store.record_ids, batch_size=len(places), num_views=config.soft_targets.num_views
+    )
+    student = predict(batch).astype(np.float64)
+    free = np.logaddexp(0, student).sum(axis=-1)
+    x = student[:, list(space.classes_of(VERTICAL))]
+    exact = 1 / (1 + np.exp(-teacher.astype(np.float64)))
+    stored = np.zeros(exact.shape)
+    np.put_along_axis(stored, ids, quantisation.probabilities_of(levels), axis=-1)
+    before, after = (free - (probs * x).sum(axis=-1) for probs in (exact, stored))
+    assert np.max(np.abs(after - before) / before) < 1e-3
 
 
 def test_stats_are_written_once(copy, capsys):
