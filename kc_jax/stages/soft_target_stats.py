@@ -60,8 +60,8 @@ def total(rows: list[dict]) -> dict:
 def _print(stats: dict) -> None:
     title = f"Soft targets: the first {stats['top_k']} in {stats['total']['num_views']} views"
     table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD)
-    table.add_column("vertical", overflow="fold")
-    for heading in ("records", "bytes a view", "bytes an image", "mass kept", "label first",
+    table.add_column("vertical", no_wrap=True)
+    for heading in ("images", "bytes a view", "bytes an image", "mass kept", "label first",
                     "label kept"):
         table.add_column(heading, justify="right", min_width=len("100.0%"))
     for name, row in [*stats["verticals"].items(), ("total", stats["total"])]:

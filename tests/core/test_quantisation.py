@@ -83,8 +83,10 @@ def teachers(kind):
     logits = {
         "heavy tails": prior + 1.5 * rng.standard_t(3, (ROWS, NUM_CLASSES)),
         "narrow": prior + 0.1 * rng.normal(size=(ROWS, NUM_CLASSES)),
-        # No image names most classes: they all stay where they started, and are rounded alike.
-        "mostly at the prior": np.full((ROWS, NUM_CLASSES), prior) + rng.normal(size=(ROWS, 1)) / 4,
+        # No image names these classes: they stay where they started, and are rounded alike.
+        "mostly at the prior": np.where(
+            np.arange(NUM_CLASSES) < TOP_K, prior + rng.normal(size=(ROWS, 1)) / 4, -13.0
+        ),
         "confident": -13 + 1.5 * rng.normal(size=(ROWS, NUM_CLASSES)),
     }[kind]
     named = {"narrow": 0, "confident": 3}.get(kind, 2)
