@@ -186,11 +186,12 @@ class VerticalStore:
     def _check(self, blocks: np.ndarray) -> None:
         for block in blocks:
             first = block * BLOCK_ROWS
-            found = zlib.crc32(self._rows[first : first + BLOCK_ROWS])
+            rows = self._rows[first : first + BLOCK_ROWS]
+            found = zlib.crc32(rows)
             if found != self._checksums[block]:
                 raise _damaged(
                     self._path,
-                    f"block {block}, rows {first} to {first + BLOCK_ROWS - 1}, has the CRC-32 "
+                    f"block {block}, rows {first} to {first + len(rows) - 1}, has the CRC-32 "
                     f"{found:08x}; expected {self._checksums[block]:08x}",
                 )
             self._checked[block] = True

@@ -98,7 +98,8 @@ def test_a_damaged_block_is_named_when_it_is_read_and_only_then(directory, row):
         with pytest.raises(DamagedStoreError) as caught:
             read()
         message = str(caught.value)
-        assert f"{path} is damaged: block {block}, rows {block * BLOCK_ROWS} to " in message
+        ends = {0: "0 to 255", 1: "256 to 511", 2: "512 to 599"}[block]
+        assert f"{path} is damaged: block {block}, rows {ends}, has the CRC-32 " in message
         assert "--redo=write_soft_targets" in message
 
 
