@@ -77,7 +77,9 @@ def get_config(name: str) -> ml_collections.ConfigDict:
     # What the generalist knows is to be kept: its parts move slowly, from full accumulators.
     config.teachers.optimizer.initial_accumulator = 0.1
     config.teachers.optimizer.multipliers.update({"backbone": 0.3, "trunk": 0.3})
-    config.soft_targets = {"top_k": 100, "num_views": 8, "batch_size": 256}
+    config.soft_targets = {
+        "top_k": 100, "num_views": 8, "batch_size": 256, "verify_records": 32,
+    }
     config.student = training("FC256-SC8", num_epochs=20.0, learning_rate=0.08)
     config.student.name = "student"
     config.evaluation = {"batch_size": 256, "at_k": 50, "gallery_size": 60}

@@ -61,6 +61,10 @@ class Workdir:
         return self.soft_targets / safe_name(vertical)
 
     @property
+    def soft_target_stats(self) -> pathlib.Path:
+        return self.soft_targets / "stats.json"
+
+    @property
     def students(self) -> pathlib.Path:
         return self.root / "students"
 

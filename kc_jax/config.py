@@ -165,11 +165,13 @@ class SoftTargets:
       top_k: probabilities kept of each vertical that an image belongs to.
       num_views: stored augmented views of each image; a distilled student sees these in turn.
       batch_size: images a step of inference.
+      verify_records: records of each vertical that `verify_soft_targets` computes anew.
     """
 
     top_k: int
     num_views: int
     batch_size: int
+    verify_records: int
 
 
 @dataclasses.dataclass(frozen=True)
@@ -250,7 +252,7 @@ CHOICES = {
 POSITIVE = {
     "num_epochs", "batch_size", "microbatches", "learning_rate", "top_k", "num_views", "image_size",
     "channels", "test_views", "at_k", "checkpoint_every_steps", "log_every_steps", "num_classes",
-    "num_verticals", "print_every_seconds",
+    "num_verticals", "print_every_seconds", "verify_records",
 }
 PARTS = ("backbone", "trunk", "bottleneck", "logits")
 NOT_NEGATIVE = {"seed", "tile"}

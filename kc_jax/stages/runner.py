@@ -12,9 +12,11 @@ from kc_jax.stages import (
     describe,
     evaluate,
     report,
+    soft_target_stats,
     train_generalist,
     train_student,
     train_teachers,
+    verify_soft_targets,
     write_soft_targets,
 )
 
@@ -26,6 +28,8 @@ STAGES = {
     "train_student": train_student.run,
     "evaluate": evaluate.run,
     "report": report.run,
+    "verify_soft_targets": verify_soft_targets.run,
+    "soft_target_stats": soft_target_stats.run,
 }
 
 
@@ -64,6 +68,8 @@ def outputs(config: Config, workdir: Workdir) -> dict[str, list]:
         "train_student": [workdir.student(config.student.name)],
         "evaluate": [workdir.evaluation, workdir.results],
         "report": [workdir.report, workdir.figures],
+        "verify_soft_targets": [],
+        "soft_target_stats": [workdir.soft_target_stats],
     }
 
 

@@ -9,9 +9,14 @@ from kc_jax.artifacts import Workdir
 from kc_jax.config import Config
 from kc_jax.core import soft_targets
 from kc_jax.core.label_space import LabelSpace
-from kc_jax.data import batches, soft_target_store, sources
+from kc_jax.data import batches, sources, vertical_store
+from kc_jax.errors import UserError
 from kc_jax.stages import networks
 from kc_jax.train import hooks
+
+
+class NonFiniteLogitsError(UserError, RuntimeError):
+    """Says whose teacher gives something else than numbers, and what to try."""
 
 
 def run(config: Config, workdir: Workdir) -> bool:
@@ -34,25 +39,26 @@ def run(config: Config, workdir: Workdir) -> bool:
         done = 0
         for vertical_id, record_ids in records.items():
             directory = workdir.soft_targets_of(space.verticals[vertical_id])
-            parts = _teacher_parts(config, workdir, space, source, vertical_id, record_ids)
-            facts = soft_target_store.write_vertical(
+            tally = _Tally(space.classes_of(vertical_id), source.labels)
+            answers = teacher_logits(config, workdir, space, source, vertical_id, record_ids)
+            facts = vertical_store.write_vertical(
                 directory,
                 record_ids=record_ids,
                 num_classes=space.sizes[vertical_id],
                 num_views=config.soft_targets.num_views,
                 top_k=config.soft_targets.top_k,
-                parts=_watched(parts, done, show),
+                parts=_watched(_kept(answers, config.soft_targets.top_k, tally), done, show),
             )
-            artifacts.complete(directory, **facts)
+            artifacts.complete(directory, **facts, **tally.means())
             done += len(record_ids) * config.soft_targets.num_views
     return True
 
 
 def _watched(parts: Iterable, done: int, show: Callable) -> Iterator:
-    for ids, probs in parts:
+    for ids, log_odds in parts:
         done += len(ids)
         show(done)
-        yield ids, probs
+        yield ids, log_odds
 
 
 def store_inputs(
@@ -60,7 +66,7 @@ def store_inputs(
 ) -> list[dict]:
     """Lists for each vertical what its soft targets depend on."""
     return [
-        soft_target_store.store_inputs(
+        vertical_store.store_inputs(
             teacher=artifacts.fingerprint_of(workdir.teacher(name), "train_teachers"),
             data=source.fingerprint,
             label_space=space.fingerprint,
@@ -72,8 +78,26 @@ def store_inputs(
     ]
 
 
-def _teacher_parts(config, workdir, space, source, vertical_id: int, record_ids: np.ndarray):
-    """Yields the top K of successive batches of one vertical's records and views."""
+def teacher_logits(
+    config: Config, workdir: Workdir, space: LabelSpace, source: sources.Source, vertical_id: int,
+    record_ids: np.ndarray,
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Asks the teacher of a vertical about every stored view of records, views outermost.
+
+    Args:
+      config: of the run.
+      workdir: where the teachers are.
+      space: label space of all classes.
+      source: of the records.
+      vertical_id: whose teacher.
+      record_ids: i64[n].
+
+    Yields:
+      record ids i32[b] and logits f32[b, C_v].
+
+    Raises:
+      NonFiniteLogitsError: the teacher gives NaN or infinity.
+    """
     options = config.soft_targets
     name = space.verticals[vertical_id]
     predict = networks.load_predictor(
@@ -83,5 +107,41 @@ def _teacher_parts(config, workdir, space, source, vertical_id: int, record_ids:
     for batch in batches.inference_batches(
         source, record_ids, batch_size=options.batch_size, num_views=options.num_views
     ):
-        logits = predict(batch)[batch["mask"]]
-        yield soft_targets.top_k(logits, options.top_k)
+        records, logits = batch["record_id"][batch["mask"]], predict(batch)[batch["mask"]]
+        finite = np.all(np.isfinite(logits), axis=-1)
+        if not np.all(finite):
+            raise NonFiniteLogitsError(
+                f"the teacher of vertical {name!r} gives logits that are not finite for record "
+                f"{records[~finite][0]}; train it anew with --redo=train_teachers and a lower "
+                "--config.teachers.optimizer.learning_rate, and look at the image"
+            )
+        yield records, logits
+
+
+def _kept(answers: Iterable, top_k: int, tally: "_Tally") -> Iterator:
+    for records, logits in answers:
+        ids, log_odds = soft_targets.top_k(logits, top_k)
+        tally.add(records, logits, ids, log_odds)
+        yield ids, log_odds
+
+
+class _Tally:
+    """Averages over image-views what is said of a vertical's soft targets in its manifest."""
+
+    def __init__(self, classes: range, labels: tuple[tuple[int, ...], ...]):
+        self._classes, self._labels = classes, labels
+        self._sums, self._count = np.zeros(3), 0
+
+    def add(self, records, logits, ids, log_odds) -> None:
+        known = [
+            {c - self._classes.start for c in self._labels[r] if c in self._classes}
+            for r in records
+        ]
+        rank = soft_targets.label_rank(ids, known)
+        mass = soft_targets.kept_mass(logits, log_odds)
+        self._sums += [np.sum(share) for share in (mass, rank == 0, rank < ids.shape[-1])]
+        self._count += len(ids)
+
+    def means(self) -> dict[str, float]:
+        means = np.round(self._sums / self._count, 6).tolist()
+        return dict(zip(("mass_kept", "first_is_label", "label_kept"), means, strict=True))

@@ -3,7 +3,8 @@ import pytest
 
 from kc_jax import artifacts
 from kc_jax.core import label_space, soft_targets
-from kc_jax.data.soft_target_store import SoftTargetStore, store_inputs, write_vertical
+from kc_jax.data.soft_target_store import SoftTargetStore
+from kc_jax.data.vertical_store import store_inputs, write_vertical
 
 SPACE = label_space.from_sizes((3, 5))
 NUM_VIEWS, TOP_K = 2, 2
@@ -70,7 +71,8 @@ def test_reads_any_record_and_view_in_any_order(directory, logits):
     assert ids.dtype == np.int32 and probs.dtype == np.float32
     assert ids.shape == probs.shape == (6, 2 * TOP_K)
     wanted = np.stack([expected(logits, r, v) for r, v in asked])
-    np.testing.assert_allclose(dense(ids, probs), wanted, rtol=1e-3)
+    # Half a step of log-odds is at most 1.36e-3.
+    np.testing.assert_allclose(dense(ids, probs), wanted, rtol=1.37e-3)
 
 
 def test_padding_has_id_zero_and_no_probability(directory):
@@ -95,11 +97,3 @@ def test_refuses_an_unfinished_vertical(directory):
     artifacts.write_json(manifest, {**artifacts.read_json(manifest), "complete": False})
     with pytest.raises(artifacts.MissingArtifactError, match="write_soft_targets"):
         SoftTargetStore(directory, SPACE, [inputs(), inputs()])
-
-
-def test_refuses_to_end_before_every_view_is_written(tmp_path):
-    with pytest.raises(ValueError, match="got 1 soft targets; expected 6"):
-        write_vertical(
-            tmp_path, record_ids=np.arange(3), num_classes=3, num_views=2, top_k=2,
-            parts=[(np.zeros((1, 2), np.int32), np.zeros((1, 2), np.float32))],
-        )

@@ -8,7 +8,12 @@ def sigmoid(x):
 
 
 def top_k(logits, k):
-    """Gives each row's ids and probabilities, sorted by logit and then by id."""
+    """Gives each row's ids and logits, sorted by logit and then by id."""
     ids = [sorted(range(len(row)), key=lambda c, row=row: (-row[c], c))[:k] for row in logits]
-    probs = [[sigmoid(float(row[c])) for c in kept] for row, kept in zip(logits, ids, strict=True)]
-    return ids, probs
+    return ids, [[row[c] for c in kept] for row, kept in zip(logits, ids, strict=True)]
+
+
+def kept_mass(logits, k):
+    """Gives the share of each row's probabilities that its K largest hold."""
+    probs = [sorted((sigmoid(float(x)) for x in row), reverse=True) for row in logits]
+    return [sum(row[:k]) / sum(row) for row in probs]

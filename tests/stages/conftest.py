@@ -1,3 +1,5 @@
+import shutil
+
 import pytest
 
 from kc_jax import artifacts
@@ -17,3 +19,11 @@ def finished(data_directory, tmp_path_factory):
     workdir = artifacts.Workdir(tmp_path_factory.mktemp("smoke"))
     runner.run_stages(config, workdir, config.stages)
     return config, workdir
+
+
+@pytest.fixture
+def copy(finished, tmp_path):
+    """Gives a copy of the finished run that a test may spoil."""
+    config, workdir = finished
+    shutil.copytree(workdir.root, tmp_path / "copy")
+    return config, artifacts.Workdir(tmp_path / "copy")

@@ -1,7 +1,6 @@
 """The whole main job on a shrunk shipped configuration."""
 
 import dataclasses
-import shutil
 
 import jax
 import numpy as np
@@ -14,14 +13,6 @@ from kc_jax.stages import networks, runner, write_soft_targets
 from tests.stages import shipped
 
 METHODS = {"generalist", "student", "specialists"}
-
-
-@pytest.fixture
-def copy(finished, tmp_path):
-    """Gives a copy of the finished run that a test may spoil."""
-    config, workdir = finished
-    shutil.copytree(workdir.root, tmp_path / "copy")
-    return config, artifacts.Workdir(tmp_path / "copy")
 
 
 def test_results_name_all_methods_verticals_and_stages(finished):

@@ -1,0 +1,73 @@
+"""Says what the soft targets of each vertical take and hold."""
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from kc_jax import artifacts
+from kc_jax.artifacts import Workdir
+from kc_jax.config import Config
+from kc_jax.data import sources
+from kc_jax.stages.write_soft_targets import store_inputs
+
+COUNTS = ("num_classes", "num_records", "num_views")
+MEANS = ("bytes_per_view", "mass_kept", "first_is_label", "label_kept")
+
+
+def run(config: Config, workdir: Workdir) -> bool:
+    """Writes soft_targets/stats.json and prints it as a table; tells whether it is new."""
+    space = sources.load_label_space(config.data)
+    source = sources.open_source(config.data, "train")
+    all_inputs = store_inputs(config, workdir, space, source)
+    rows = {}
+    for name, inputs in zip(space.verticals, all_inputs, strict=True):
+        directory = workdir.soft_targets_of(name)
+        manifest = artifacts.manifest_of(directory, "write_soft_targets")
+        artifacts.is_complete(directory, inputs)
+        rows[name] = {key: manifest[key] for key in COUNTS + MEANS}
+    stats = {
+        "top_k": config.soft_targets.top_k, "verticals": rows, "total": total(list(rows.values())),
+    }
+    _print(stats)
+    path = workdir.soft_target_stats
+    if path.exists() and artifacts.read_json(path) == stats:
+        return False
+    artifacts.write_json(path, stats)
+    return True
+
+
+def total(rows: list[dict]) -> dict:
+    """Sums the counts of verticals and averages their means over all image-views.
+
+    Args:
+      rows: one a vertical, with `COUNTS` and `MEANS`.
+
+    Returns:
+      A row of the same keys; a record counts once for each of its verticals.
+    """
+    num_records = sum(row["num_records"] for row in rows)
+    return {
+        "num_classes": sum(row["num_classes"] for row in rows),
+        "num_records": num_records,
+        "num_views": rows[0]["num_views"],
+        **{
+            key: round(sum(row[key] * row["num_records"] for row in rows) / num_records, 6)
+            for key in MEANS
+        },
+    }
+
+
+def _print(stats: dict) -> None:
+    title = f"Soft targets: the first {stats['top_k']} in {stats['total']['num_views']} views"
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD)
+    table.add_column("vertical", no_wrap=True)
+    for heading in ("images", "bytes a view", "bytes an image", "mass kept", "label first",
+                    "label kept"):
+        table.add_column(heading, justify="right", min_width=len("100.0%"))
+    for name, row in [*stats["verticals"].items(), ("total", stats["total"])]:
+        table.add_row(
+            name, f"{row['num_records']:,}",
+            f"{row['bytes_per_view']:.1f}", f"{row['bytes_per_view'] * row['num_views']:,.0f}",
+            *(f"{row[key]:.1%}" for key in ("mass_kept", "first_is_label", "label_kept")),
+        )
+    Console().print(table)
