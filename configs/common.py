@@ -63,6 +63,8 @@ def get_config(name: str) -> ml_collections.ConfigDict:
         "test_views": 5,
         "judged_on": "test",
         "validation_share": 0.2,
+        "synthetic": False,
+        "num_records": 6_400,
     }
     config.model = {
         "backbone": "small_conv",

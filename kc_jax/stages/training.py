@@ -2,11 +2,11 @@
 
 import dataclasses
 import functools
+import itertools
 import math
 import pathlib
 import sys
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import jax
@@ -15,10 +15,11 @@ import numpy as np
 from kc_jax import artifacts, sharding
 from kc_jax.config import Config, Training
 from kc_jax.core.label_space import LabelSpace
-from kc_jax.data import batches, sources
+from kc_jax.data import sources
+from kc_jax.data.batches import Batch, train_batches
 from kc_jax.data.targets import Targets, label_targets
 from kc_jax.stages import networks
-from kc_jax.train import checkpoint, hooks, objective, optimizer, step
+from kc_jax.train import checkpoint, feed, hooks, objective, optimizer, step
 from kc_jax.train.loop import fit
 from kc_jax.train.state import count, digest, make_state
 from kc_jax.train.transfer import transfer
@@ -98,7 +99,6 @@ def train_network(config: Config, task: Task, workdir: artifacts.Workdir) -> Non
       task: what to learn.
       workdir: where the generalist lies, if the network starts from it.
     """
-    start = time.monotonic()
     training = task.training
     mesh = sharding.make_mesh(config.mesh.data, config.mesh.model)
     sharding.check_batch_size(mesh, training.batch_size, f"batch_size of {task.title}")
@@ -107,7 +107,6 @@ def train_network(config: Config, task: Task, workdir: artifacts.Workdir) -> Non
     )
     model = networks.build_model(config.model, training, task.space, config.seed)
     tx = _optimizer(training.optimizer)
-    schedule = optimizer.make_schedule(training.optimizer, num_steps)
     state = jax.device_put(
         make_state(_initial_variables(config, task, model, workdir), tx), sharding.replicated(mesh)
     )
@@ -115,39 +114,63 @@ def train_network(config: Config, task: Task, workdir: artifacts.Workdir) -> Non
     train_step = step.make_train_step(
         model, objective.sigmoid, tx, networks.split_views(config, "train"), mesh
     )
+    pipeline_speed = None if config.data.synthetic else feed.images_per_second(
+        _host_batches(config, task, 0)
+    )
     with checkpoint.Checkpoints(task.directory / artifacts.CHECKPOINTS) as checkpoints:
         if checkpoints.latest_step is not None:
             state = checkpoints.restore(state)
             print(f"{task.title}: going on from step {int(state.step)}", file=sys.stderr)
-        first_step = int(state.step)
-        with hooks.progress(
-            task.title, num_steps, first_step, config.running.print_every_seconds
-        ) as show:
-            state = fit(
-                state,
-                _device_batches(config, task, mesh, first_step),
-                train_step,
-                learning_rate=schedule,
-                num_steps=num_steps,
-                hooks=[
-                    _metrics_log(config, task, schedule, first_step, num_steps),
-                    hooks.checkpoint_hook(checkpoints, config.running.checkpoint_every_steps),
-                    hooks.progress_hook(show, config.running.log_every_steps),
-                ],
-            )
-        checkpoints.save(num_steps, state)
+        state, facts = _run_steps(config, task, mesh, state, train_step, checkpoints, num_steps)
     artifacts.complete(
         task.directory,
         digest=digest(state.variables),
         params=count(state.params),
         num_steps=num_steps,
         images_seen=num_steps * training.batch_size,
-        seconds=round(time.monotonic() - start, 1),
+        pipeline_images_per_second=pipeline_speed,
+        **facts,
     )
 
 
-def _device_batches(config: Config, task: Task, mesh, first_step: int):
-    stream = batches.train_batches(
+def _run_steps(
+    config: Config, task: Task, mesh, state, train_step: Callable, checkpoints, num_steps: int
+) -> tuple[Any, dict[str, Any]]:
+    """Takes the steps that are left, watched and saved; gives the state and the time they took."""
+    training, running, first_step = task.training, config.running, int(state.step)
+    schedule = optimizer.make_schedule(training.optimizer, num_steps)
+    with (
+        feed.Feed(_device_batches(config, task, mesh, first_step)) as batches,
+        hooks.progress(task.title, num_steps, first_step, running.print_every_seconds) as show,
+    ):
+        meter = feed.Meter(batches, training.batch_size)
+        log = hooks.MetricsLog(
+            task.directory / artifacts.METRICS,
+            first_step=first_step,
+            every_steps=running.log_every_steps,
+            num_steps=num_steps,
+            meter=meter,
+            extra=_further_values(task, schedule),
+        )
+        state = fit(
+            state,
+            batches,
+            train_step,
+            learning_rate=schedule,
+            num_steps=num_steps,
+            hooks=[
+                log,
+                hooks.checkpoint_hook(checkpoints, running.checkpoint_every_steps),
+                hooks.progress_hook(show, log),
+                batches.pace,
+            ],
+        )
+    checkpoints.save(num_steps, state)
+    return state, {"seconds": log.seconds, **meter.total()}
+
+
+def _host_batches(config: Config, task: Task, first_step: int) -> Iterator[Batch]:
+    return train_batches(
         sources.open_source(config.data, "train"),
         task.record_ids,
         task.targets,
@@ -156,7 +179,12 @@ def _device_batches(config: Config, task: Task, mesh, first_step: int):
         num_views=task.num_views,
         start_step=first_step,
     )
-    return (sharding.put_batch(mesh, batch) for batch in stream)
+
+
+def _device_batches(config: Config, task: Task, mesh, first_step: int) -> Iterator:
+    if config.data.synthetic:
+        return itertools.repeat(sharding.put_batch(mesh, next(_host_batches(config, task, 0))))
+    return (sharding.put_batch(mesh, batch) for batch in _host_batches(config, task, first_step))
 
 
 _optimizer = functools.cache(optimizer.make_optimizer)
@@ -170,9 +198,8 @@ def _initial_variables(config, task: Task, model, workdir):
     return transfer(variables, source, task.training.init_parts, task.verticals)
 
 
-def _metrics_log(
-    config: Config, task: Task, schedule: Callable, first_step: int, num_steps: int
-):
+def _further_values(task: Task, schedule: Callable) -> Callable:
+    """Makes what a log line says besides metrics and speed."""
     epoch_steps = len(task.record_ids) / task.training.batch_size
 
     def extra(step_number: int, state) -> dict[str, Any]:
@@ -185,14 +212,7 @@ def _metrics_log(
             values["pace"] = _pace_by_vertical(gamma, task.space)
         return values
 
-    return hooks.MetricsLog(
-        task.directory / artifacts.METRICS,
-        first_step=first_step,
-        every_steps=config.running.log_every_steps,
-        num_steps=num_steps,
-        batch_size=task.training.batch_size,
-        extra=extra,
-    )
+    return extra
 
 
 def _pace_by_vertical(gamma: np.ndarray, space: LabelSpace) -> list[float]:
