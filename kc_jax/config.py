@@ -40,6 +40,7 @@ class Data:
       synthetic: nothing is read: noise takes the place of images, and every network is trained on
         one batch that lies on the device. For timing; works without images, as with ``declared``.
       num_records: of a split, where ``synthetic``; otherwise the source says.
+      read_threads: that read, decode and assemble training batches; no result depends on it.
     """
 
     source: str
@@ -60,6 +61,7 @@ class Data:
     validation_share: float
     synthetic: bool
     num_records: int
+    read_threads: int
 
 
 @dataclasses.dataclass(frozen=True)
@@ -242,7 +244,7 @@ CHOICES = {
 POSITIVE = {
     "num_epochs", "batch_size", "learning_rate", "top_k", "num_views", "image_size", "channels",
     "test_views", "at_k", "checkpoint_every_steps", "log_every_steps", "num_classes",
-    "num_verticals", "num_records", "print_every_seconds",
+    "num_verticals", "num_records", "print_every_seconds", "read_threads",
 }
 PARTS = ("backbone", "trunk", "bottleneck", "logits")
 NOT_NEGATIVE = {"seed"}

@@ -3,8 +3,6 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
 
 def summarise(manifests: Sequence[Mapping[str, Any]]) -> dict[str, float | None]:
     """Summarises the speed of networks that were trained one after the other.
@@ -18,22 +16,26 @@ def summarise(manifests: Sequence[Mapping[str, Any]]) -> dict[str, float | None]
     Returns:
       ``images_per_second`` of training; ``input_wait``, the share of the time in which the devices
       had nothing to do for want of a batch, 0–1; ``pipeline_images_per_second`` of reading,
-      decoding and assembling alone. None where a network was not timed.
+      decoding and assembling alone. Networks that were not timed, as after a single step, are left
+      out; None where none was timed.
     """
-    images = _column(manifests, "images_seen")
-    trained = images / _column(manifests, "images_per_second")
-    drawn = images / _column(manifests, "pipeline_images_per_second")
-    waited = trained * _column(manifests, "input_wait")
+    trained = [m for m in manifests if m.get("images_per_second") is not None]
+    drawn = [m for m in manifests if m.get("pipeline_images_per_second") is not None]
+    seconds = sum(_seconds(m, "images_per_second") for m in trained)
+    waited = sum(m["input_wait"] * _seconds(m, "images_per_second") for m in trained)
     return {
-        "images_per_second": _rounded(images.sum() / trained.sum(), 1),
-        "input_wait": _rounded(waited.sum() / trained.sum(), 4),
-        "pipeline_images_per_second": _rounded(images.sum() / drawn.sum(), 1),
+        "images_per_second": _rate(trained, "images_per_second"),
+        "input_wait": round(waited / seconds, 4) if trained else None,
+        "pipeline_images_per_second": _rate(drawn, "pipeline_images_per_second"),
     }
 
 
-def _column(manifests: Sequence[Mapping[str, Any]], key: str) -> np.ndarray:
-    return np.array([manifest.get(key) for manifest in manifests], np.float64)
+def _rate(manifests: Sequence[Mapping[str, Any]], key: str) -> float | None:
+    if not manifests:
+        return None
+    images = sum(m["images_seen"] for m in manifests)
+    return round(images / sum(_seconds(m, key) for m in manifests), 1)
 
 
-def _rounded(value: float, digits: int) -> float | None:
-    return None if np.isnan(value) else round(float(value), digits)
+def _seconds(manifest: Mapping[str, Any], key: str) -> float:
+    return manifest["images_seen"] / manifest[key]

@@ -11,6 +11,7 @@ from typing import Any
 
 import jax
 import numpy as np
+from jax.sharding import Mesh
 
 from kc_jax import artifacts, sharding
 from kc_jax.config import Config, Training
@@ -21,7 +22,7 @@ from kc_jax.data.targets import Targets, label_targets
 from kc_jax.stages import networks
 from kc_jax.train import checkpoint, feed, hooks, objective, optimizer, step
 from kc_jax.train.loop import fit
-from kc_jax.train.state import count, digest, make_state
+from kc_jax.train.state import TrainState, count, digest, make_state
 from kc_jax.train.transfer import transfer
 
 
@@ -101,19 +102,11 @@ def train_network(config: Config, task: Task, workdir: artifacts.Workdir) -> Non
     """
     training = task.training
     mesh = sharding.make_mesh(config.mesh.data, config.mesh.model)
-    sharding.check_batch_size(mesh, training.batch_size, f"batch_size of {task.title}")
     num_steps = max(
         1, round(training.num_epochs * len(task.record_ids) / training.batch_size)
     )
-    model = networks.build_model(config.model, training, task.space, config.seed)
-    tx = _optimizer(training.optimizer)
-    state = jax.device_put(
-        make_state(_initial_variables(config, task, model, workdir), tx), sharding.replicated(mesh)
-    )
+    state, train_step = begin(config, task, workdir, mesh)
     artifacts.write_text(task.directory / artifacts.LABEL_SPACE, task.space.to_json())
-    train_step = step.make_train_step(
-        model, objective.sigmoid, tx, networks.split_views(config, "train"), mesh
-    )
     pipeline_speed = None if config.data.synthetic else feed.images_per_second(
         _host_batches(config, task, 0)
     )
@@ -133,14 +126,37 @@ def train_network(config: Config, task: Task, workdir: artifacts.Workdir) -> Non
     )
 
 
+def begin(
+    config: Config, task: Task, workdir: artifacts.Workdir, mesh: Mesh
+) -> tuple[TrainState, Callable]:
+    """Makes a network's state before the first step, on the devices, and its training step.
+
+    Args:
+      config: of the run.
+      task: what to learn.
+      workdir: where the generalist lies, if the network starts from it.
+      mesh: of the devices.
+    """
+    training = task.training
+    sharding.check_batch_size(mesh, training.batch_size, f"batch_size of {task.title}")
+    model = networks.build_model(config.model, training, task.space, config.seed)
+    tx = _optimizer(training.optimizer)
+    state = jax.device_put(
+        make_state(_initial_variables(config, task, model, workdir), tx), sharding.replicated(mesh)
+    )
+    views = networks.split_views(config, "train")
+    return state, step.make_train_step(model, objective.sigmoid, tx, views, mesh)
+
+
 def _run_steps(
-    config: Config, task: Task, mesh, state, train_step: Callable, checkpoints, num_steps: int
-) -> tuple[Any, dict[str, Any]]:
+    config: Config, task: Task, mesh: Mesh, state: TrainState, train_step: Callable, checkpoints,
+    num_steps: int,
+) -> tuple[TrainState, dict[str, Any]]:
     """Takes the steps that are left, watched and saved; gives the state and the time they took."""
     training, running, first_step = task.training, config.running, int(state.step)
     schedule = optimizer.make_schedule(training.optimizer, num_steps)
     with (
-        feed.Feed(_device_batches(config, task, mesh, first_step)) as batches,
+        feed.Feed(device_batches(config, task, mesh, first_step)) as batches,
         hooks.progress(task.title, num_steps, first_step, running.print_every_seconds) as show,
     ):
         meter = feed.Meter(batches, training.batch_size)
@@ -178,10 +194,19 @@ def _host_batches(config: Config, task: Task, first_step: int) -> Iterator[Batch
         seed=task.seed,
         num_views=task.num_views,
         start_step=first_step,
+        read_threads=config.data.read_threads,
     )
 
 
-def _device_batches(config: Config, task: Task, mesh, first_step: int) -> Iterator:
+def device_batches(config: Config, task: Task, mesh: Mesh, first_step: int) -> Iterator:
+    """Yields a task's batches for ever, on the devices.
+
+    Args:
+      config: of the run; where its data is synthetic, every batch is the first.
+      task: what to learn.
+      mesh: of the devices.
+      first_step: steps already done.
+    """
     if config.data.synthetic:
         return itertools.repeat(sharding.put_batch(mesh, next(_host_batches(config, task, 0))))
     return (sharding.put_batch(mesh, batch) for batch in _host_batches(config, task, first_step))

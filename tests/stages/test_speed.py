@@ -20,10 +20,14 @@ def test_networks_count_with_their_time():
     }
 
 
-def test_what_was_not_timed_is_none():
-    synthetic = manifest(1000, 10.0, 0.0, None)
-    assert speed.summarise([synthetic]) == {
-        "images_per_second": 10.0, "input_wait": 0.0, "pipeline_images_per_second": None,
-    }
+def test_networks_that_were_not_timed_are_left_out():
+    timed, one_step = manifest(1000, 10.0, 0.5, 100.0), manifest(32, None, None, 100.0)
     older = {"images_seen": 1000}
-    assert set(speed.summarise([older, synthetic]).values()) == {None}
+    assert speed.summarise([timed, one_step, older]) == speed.summarise([timed])
+
+
+def test_without_times_there_is_no_speed():
+    assert speed.summarise([manifest(1000, 10.0, 0.25, None)]) == {
+        "images_per_second": 10.0, "input_wait": 0.25, "pipeline_images_per_second": None,
+    }
+    assert set(speed.summarise([{"images_seen": 1000}]).values()) == {None}
