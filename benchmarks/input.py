@@ -96,13 +96,13 @@ def main() -> None:
         ):
             source = sources.open_source(data, "train")
             measures = {"plain loop": functools.partial(loop, source, batch_size)} | {
-                f"{threads} threads": functools.partial(pipeline, source, batch_size, threads)
+                f"threads: {threads}": functools.partial(pipeline, source, batch_size, threads)
                 for threads in THREADS
             }
             medians = recording.interleaved_medians(measures, options.rounds)
             rows += [
                 {"input": name, "read by": way, "images/s": round(speed),
-                 "to plain loop": speed / medians["plain loop"]}
+                 "to plain loop": round(speed / medians["plain loop"], 3)}
                 for way, speed in medians.items()
             ]
     recording.report(__file__, rows, options.json)

@@ -132,9 +132,9 @@ def test_choices(path, value, expected):
     "path",
     ["generalist.num_epochs", "generalist.batch_size", "student.optimizer.learning_rate",
      "soft_targets.top_k", "soft_targets.num_views", "data.image_size", "data.channels",
-     "data.num_classes", "data.num_verticals", "data.num_records", "data.read_threads", "data.test_views",
-     "evaluation.at_k", "running.checkpoint_every_steps", "running.log_every_steps",
-     "running.print_every_seconds"],
+     "data.num_classes", "data.num_verticals", "data.num_records", "data.read_threads",
+     "data.test_views", "evaluation.at_k", "running.checkpoint_every_steps",
+     "running.log_every_steps", "running.print_every_seconds"],
 )
 @pytest.mark.parametrize("value", [0, -1])
 def test_options_that_must_be_positive(path, value):
