@@ -64,6 +64,9 @@ def get_config(name: str) -> ml_collections.ConfigDict:
         "test_views": 5,
         "judged_on": "test",
         "validation_share": 0.2,
+        "synthetic": False,
+        "num_records": 6_400,
+        "read_threads": 1,
     }
     config.model = {
         "backbone": "small_conv",
@@ -95,7 +98,7 @@ def photographs(config: ml_collections.ConfigDict, num_classes: int, num_vertica
     config.data.update({
         "source": "declared", "variant": "", "num_classes": num_classes,
         "num_verticals": num_verticals, "image_size": 224, "channels": 3, "augmentation": "photo",
-        "test_augmentation": "photo_centre", "test_views": 1,
+        "test_augmentation": "photo_centre", "test_views": 1, "read_threads": 4,
     })
 
 

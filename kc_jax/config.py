@@ -20,7 +20,7 @@ class Data:
 
     Attributes:
       source: where records come from: ``glyph_tree``, ``tfds_folder`` for a dataset of yours, or
-        ``declared`` for a label space without images, which serves `describe` alone.
+        ``declared`` for a label space without images, which serves `describe` and timing alone.
       variant: the source's own variant, such as ``embedded``.
       directory: where prepared data lies; empty for a cache in the user's home.
       image_key: feature of a ``tfds_folder`` that holds the image.
@@ -37,6 +37,10 @@ class Data:
       judged_on: ``test``, or ``validation`` to choose settings: a part of the training records that
         no network learns from then stands in for the test records.
       validation_share: of the training records, held out by hash where judged on ``validation``.
+      synthetic: nothing is read: noise takes the place of images, and every network is trained on
+        one batch that lies on the device. For timing; works without images, as with ``declared``.
+      num_records: of a split, where ``synthetic``; otherwise the source says.
+      read_threads: that read, decode and assemble training batches; no result depends on it.
     """
 
     source: str
@@ -55,6 +59,9 @@ class Data:
     test_views: int
     judged_on: str
     validation_share: float
+    synthetic: bool
+    num_records: int
+    read_threads: int
 
 
 @dataclasses.dataclass(frozen=True)
@@ -252,7 +259,7 @@ CHOICES = {
 POSITIVE = {
     "num_epochs", "batch_size", "microbatches", "learning_rate", "top_k", "num_views", "image_size",
     "channels", "test_views", "at_k", "checkpoint_every_steps", "log_every_steps", "num_classes",
-    "num_verticals", "print_every_seconds", "verify_records",
+    "num_verticals", "num_records", "print_every_seconds", "verify_records", "read_threads",
 }
 PARTS = ("backbone", "trunk", "bottleneck", "logits")
 NOT_NEGATIVE = {"seed", "tile"}

@@ -68,9 +68,10 @@ def table(study, results: list[dict]) -> str:
       results: of `run_study`.
     """
     methods = ["generalist", *study.students, "specialists"]
+    noise = "SYNTHETIC INPUT: no figure means anything. " if results[0].get("synthetic") else ""
     lines = [
-        f"{study.title}: {results[0]['classes']} classes, {results[0]['verticals']} verticals, "
-        f"{len(results)} seeds, mean ± standard deviation, %.",
+        f"{noise}{study.title}: {results[0]['classes']} classes, "
+        f"{results[0]['verticals']} verticals, {len(results)} seeds, mean ± standard deviation, %.",
         "",
         f"| method | head | {' | '.join(METRICS.values())} | parameters | images seen |",
         f"|---|---|{'---:|' * (len(METRICS) + 2)}",

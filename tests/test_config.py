@@ -133,6 +133,7 @@ def test_choices(path, value, expected):
     ["generalist.num_epochs", "generalist.batch_size", "student.optimizer.learning_rate",
      "soft_targets.top_k", "soft_targets.num_views", "soft_targets.verify_records",
      "data.image_size", "data.channels", "data.num_classes", "data.num_verticals",
+     "data.num_records", "data.read_threads",
      "data.test_views", "evaluation.at_k", "running.checkpoint_every_steps",
      "running.log_every_steps", "running.print_every_seconds"],
 )

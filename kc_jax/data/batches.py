@@ -20,6 +20,7 @@ def train_batches(
     seed: int,
     num_views: int | None = None,
     start_step: int = 0,
+    read_threads: int = 1,
 ) -> Iterator[Batch]:
     """Yields training batches for ever, every epoch in a new order.
 
@@ -32,6 +33,7 @@ def train_batches(
       num_views: how many views of a record are shown in turn, epoch by epoch; None shows a new
         view in every epoch.
       start_step: steps already done.
+      read_threads: that make whole batches; their number changes nothing but the speed.
 
     Yields:
       ``image`` u8[B, H, W, channels], ``record_id`` i32[B], ``view`` i32[B], ``target_ids``
@@ -57,7 +59,9 @@ def train_batches(
         .batch(batch_size)
         .map(assemble)
     )
-    options = grain.ReadOptions(num_threads=1, prefetch_buffer_size=4)
+    options = grain.ReadOptions(
+        num_threads=read_threads, prefetch_buffer_size=max(4, 2 * read_threads)
+    )
     return iter(dataset[start_step:].to_iter_dataset(options))
 
 

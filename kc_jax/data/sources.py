@@ -15,7 +15,7 @@ from kc_jax import artifacts
 from kc_jax.config import ConfigError, Data
 from kc_jax.core import label_space as label_spaces
 from kc_jax.core.label_space import LabelSpace
-from kc_jax.data import glyph_list, glyphs, validation
+from kc_jax.data import glyph_list, glyph_masks, glyphs, validation
 
 # A photograph is read this much larger than the network sees it, for random crops.
 PHOTO_MARGIN = 1.15
@@ -99,17 +99,20 @@ def open_source(data: Data, split: str) -> Source:
     Raises:
       ConfigError: the source has no images, or there is no such source.
     """
-    if data.source == DECLARED:
+    if data.source == DECLARED and not data.synthetic:
         raise ConfigError(
             "config.data.source is 'declared', which has a label space but no images (enough for "
-            "the stage describe); to train on yours, set --config.data.source=tfds_folder, "
-            "--config.data.directory to a folder that TensorFlow Datasets prepared with "
-            "file_format='array_record', and --config.data.label_space to a CSV with the columns "
-            "class_id,name,vertical,path, one row a class"
+            "the stage describe, and with --config.data.synthetic=true for timing); to train on "
+            "yours, set --config.data.source=tfds_folder, --config.data.directory to a folder that "
+            "TensorFlow Datasets prepared with file_format='array_record', and "
+            "--config.data.label_space to a CSV with the columns class_id,name,vertical,path, one "
+            "row a class"
         )
     space = load_label_space(data)
     stored = "train" if split == VALIDATION else split
-    source = SOURCES[data.source](data, stored)
+    source = _make_noise(data, space, stored) if data.synthetic else SOURCES[data.source](
+        data, stored
+    )
     _check_labels(source, space)
     if data.judged_on == VALIDATION and stored == "train":
         source = _without_or_only(source, split, data.validation_share)
@@ -153,6 +156,16 @@ def _check_labels(source: Source, space: LabelSpace) -> None:
             )
 
 
+def _make_noise(data: Data, space: LabelSpace, split: str) -> Source:
+    """Makes records that share one image of noise; the classes share the records, in order."""
+    side = _photo_side(data) if data.source != "glyph_tree" else glyph_masks.MASK_SIZE
+    shape = (side, side, data.channels)
+    image = np.random.default_rng(0).integers(256, size=shape, dtype=np.uint8)
+    labels = tuple((r * space.num_classes // data.num_records,) for r in range(data.num_records))
+    digest = artifacts.fingerprint([split, labels, shape])
+    return Source(split, labels, lambda index: image, f"synthetic-{digest}")
+
+
 def _open_glyphs(data: Data, split: str) -> Source:
     directory = pathlib.Path(data.directory) if data.directory else default_directory()
     # Prepared data of another class list has other ids.
@@ -173,12 +186,16 @@ def _open_tfds_folder(data: Data, split: str) -> Source:
         labels.append(tuple(int(c) for c in np.atleast_1d(record[data.label_key])))
         hasher.update(record[data.image_key])
     digest = artifacts.fingerprint([split, labels, builder.info.full_name, hasher.hexdigest()])
-    side = round(data.image_size * PHOTO_MARGIN)
+    side = _photo_side(data)
 
     def read(index: int) -> np.ndarray:
         return fit_square(records[index][data.image_key], side, data.channels)
 
     return Source(split, tuple(labels), read, digest)
+
+
+def _photo_side(data: Data) -> int:
+    return round(data.image_size * PHOTO_MARGIN)
 
 
 def _builder_of_folder(data: Data, split: str):
@@ -207,8 +224,8 @@ def _builder_of_folder(data: Data, split: str):
         )
     if split not in info.splits:
         raise ConfigError(
-            f"the dataset in {data.directory} has the splits {', '.join(info.splits)} but no "
-            f"{split!r}; {needed}"
+            f"the dataset in {data.directory} has the splits {', '.join(sorted(info.splits))} but "
+            f"no {split!r}; {needed}"
         )
     if not isinstance(features.get(data.image_key), tfds.features.Image):
         raise ConfigError(

@@ -12,7 +12,7 @@ from kc_jax.artifacts import Workdir
 from kc_jax.config import Config
 from kc_jax.core.label_space import LabelSpace
 from kc_jax.data import batches, sources
-from kc_jax.stages import gallery, judging, networks
+from kc_jax.stages import gallery, judging, networks, speed
 from kc_jax.stages.judging import TestSet
 from kc_jax.train import hooks
 
@@ -63,12 +63,16 @@ def run(config: Config, workdir: Workdir) -> bool:
                 artifacts.write_json(directory / file_name, content)
             artifacts.complete(directory)
             did_any = True
-        methods[name] = artifacts.read_json(directory / METRICS)
+        methods[name] = {
+            **artifacts.read_json(directory / METRICS),
+            **speed.summarise([network.manifest for network in judged]),
+        }
     artifacts.write_json(workdir.results, {
         "classes": space.num_classes,
         "verticals": space.num_verticals,
         "seed": artifacts.manifest_of(workdir.generalist, "train_generalist")["inputs"]["seed"],
         "judged_on": config.data.judged_on,
+        "synthetic": config.data.synthetic,
         "test_examples": len(test.labels),
         "methods": methods,
         "seconds": artifacts.read_json(workdir.seconds) if workdir.seconds.exists() else {},

@@ -109,12 +109,19 @@ def headline(results: Results) -> str:
         closed = f"{percent(share)} %" if share >= 0 else "none"
         note = f" ({percent(share)} %)" if share < 0 else ""
         verdict = f"The student closes {closed} of the gap from generalist to specialists{note}"
-    return (
+    return synthetic_note(results) + (
         f"{student} reaches a mean average precision of {percent(own)} %, "
         f"{against} the generalist ({percent(base)} %). The specialists together reach "
         f"{percent(top)} %. {verdict}, with {params[results.student]:.2f} times the generalist's "
         f"parameters; the specialists have {params[SPECIALISTS]:.2f} times as many."
     )
+
+
+def synthetic_note(results: Results) -> str:
+    """Warns where the networks learned from noise; empty where they did not."""
+    if not results.values.get("synthetic"):
+        return ""
+    return "SYNTHETIC INPUT: all networks learned from noise; no figure but speed means anything. "
 
 
 def print_summary(results: Results, workdir: Workdir) -> None:
@@ -129,7 +136,7 @@ def print_summary(results: Results, workdir: Workdir) -> None:
           "bold." if console.is_terminal else "*.")
     for table in _tables(console, results, results.methods):
         console.print(table)
-    print(gap_line(results))
+    print(synthetic_note(results) + gap_line(results))
     print(f"Report: {workdir.report}")
 
 

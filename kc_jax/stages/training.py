@@ -2,26 +2,28 @@
 
 import dataclasses
 import functools
+import itertools
 import math
 import pathlib
 import sys
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import jax
 import numpy as np
+from jax.sharding import Mesh
 
 from kc_jax import artifacts, sharding
 from kc_jax.config import Config, Training
 from kc_jax.core.label_space import LabelSpace
-from kc_jax.data import batches, sources
+from kc_jax.data import sources
+from kc_jax.data.batches import Batch, train_batches
 from kc_jax.data.targets import Targets, label_targets
 from kc_jax.models.classifier import Classifier
 from kc_jax.stages import networks
-from kc_jax.train import checkpoint, hooks, layout, objective, optimizer, step
+from kc_jax.train import checkpoint, feed, hooks, layout, objective, optimizer, step
 from kc_jax.train.loop import fit
-from kc_jax.train.state import count, digest, make_state
+from kc_jax.train.state import TrainState, count, digest, make_state
 from kc_jax.train.transfer import transfer
 
 
@@ -99,64 +101,103 @@ def train_network(config: Config, task: Task, workdir: artifacts.Workdir) -> Non
       task: what to learn.
       workdir: where the generalist lies, if the network starts from it.
     """
-    start = time.monotonic()
     training = task.training
     mesh = sharding.make_mesh(config.mesh.data, config.mesh.model)
-    sharding.check_batch_size(
-        mesh, training.batch_size, f"batch_size of {task.title}", training.microbatches
-    )
     num_steps = max(
         1, round(training.num_epochs * len(task.record_ids) / training.batch_size)
     )
-    logical = networks.build_model(config.model, training, task.space, config.seed)
-    model = networks.lay_out(logical, config.mesh, mesh)
-    tx = _optimizer(training.optimizer)
-    schedule = optimizer.make_schedule(training.optimizer, num_steps)
-    state = make_state(_initial_variables(config, task, logical, workdir), tx)
-    state = jax.device_put(state, sharding.head_shardings(mesh, state))
+    model, state, train_step = begin(config, task, workdir, mesh)
     artifacts.write_text(task.directory / artifacts.LABEL_SPACE, task.space.to_json())
-    train_step = step.make_train_step(
-        model, objective_of(model), tx, networks.split_views(config, "train"), mesh,
-        training.microbatches,
+    pipeline_speed = None if config.data.synthetic else feed.images_per_second(
+        _host_batches(config, task, 0)
     )
-
-    def save(step_number: int, state) -> None:
-        checkpoints.save(step_number, layout.logical(model, state))
-
     with checkpoint.Checkpoints(task.directory / artifacts.CHECKPOINTS) as checkpoints:
         if checkpoints.latest_step is not None:
             state = checkpoints.restore(state)
             print(f"{task.title}: going on from step {int(state.step)}", file=sys.stderr)
-        first_step = int(state.step)
-        with hooks.progress(
-            task.title, num_steps, first_step, config.running.print_every_seconds
-        ) as show:
-            state = fit(
-                layout.place(model, mesh, state),
-                _device_batches(config, task, mesh, first_step),
-                train_step,
-                learning_rate=schedule,
-                num_steps=num_steps,
-                hooks=[
-                    _metrics_log(config, task, model, schedule, first_step, num_steps),
-                    hooks.checkpoint_hook(save, config.running.checkpoint_every_steps),
-                    hooks.progress_hook(show, config.running.log_every_steps),
-                ],
-            )
-        save(num_steps, state)
-    state = layout.logical(model, state)
+        state, facts = _run_steps(
+            config, task, model, mesh, state, train_step, checkpoints, num_steps
+        )
     artifacts.complete(
         task.directory,
         digest=digest(state.variables),
         params=count(state.params),
         num_steps=num_steps,
         images_seen=num_steps * training.batch_size,
-        seconds=round(time.monotonic() - start, 1),
+        pipeline_images_per_second=pipeline_speed,
+        **facts,
     )
 
 
-def _device_batches(config: Config, task: Task, mesh, first_step: int):
-    stream = batches.train_batches(
+def begin(
+    config: Config, task: Task, workdir: artifacts.Workdir, mesh: Mesh
+) -> tuple[Classifier, TrainState, Callable]:
+    """Makes a network, its logical state before the first step, and its training step.
+
+    Args:
+      config: of the run.
+      task: what to learn.
+      workdir: where the generalist lies, if the network starts from it.
+      mesh: of the devices.
+    """
+    training = task.training
+    sharding.check_batch_size(
+        mesh, training.batch_size, f"batch_size of {task.title}", training.microbatches
+    )
+    logical = networks.build_model(config.model, training, task.space, config.seed)
+    model = networks.lay_out(logical, config.mesh, mesh)
+    tx = _optimizer(training.optimizer)
+    state = make_state(_initial_variables(config, task, logical, workdir), tx)
+    state = jax.device_put(state, sharding.head_shardings(mesh, state))
+    views = networks.split_views(config, "train")
+    return model, state, step.make_train_step(
+        model, objective_of(model), tx, views, mesh, training.microbatches
+    )
+
+
+def _run_steps(
+    config: Config, task: Task, model: Classifier, mesh: Mesh, state: TrainState,
+    train_step: Callable, checkpoints, num_steps: int,
+) -> tuple[TrainState, dict[str, Any]]:
+    """Takes the steps that are left, watched and saved; gives the state and the time they took."""
+    training, running, first_step = task.training, config.running, int(state.step)
+    schedule = optimizer.make_schedule(training.optimizer, num_steps)
+
+    def save(step_number: int, state: TrainState) -> None:
+        checkpoints.save(step_number, layout.logical(model, state))
+
+    with (
+        feed.Feed(device_batches(config, task, mesh, first_step)) as batches,
+        hooks.progress(task.title, num_steps, first_step, running.print_every_seconds) as show,
+    ):
+        meter = feed.Meter(batches, training.batch_size)
+        log = hooks.MetricsLog(
+            task.directory / artifacts.METRICS,
+            first_step=first_step,
+            every_steps=running.log_every_steps,
+            num_steps=num_steps,
+            meter=meter,
+            extra=_further_values(task, model, schedule),
+        )
+        state = fit(
+            layout.place(model, mesh, state),
+            batches,
+            train_step,
+            learning_rate=schedule,
+            num_steps=num_steps,
+            hooks=[
+                log,
+                hooks.checkpoint_hook(save, running.checkpoint_every_steps),
+                hooks.progress_hook(show, log),
+                batches.pace,
+            ],
+        )
+    save(num_steps, state)
+    return layout.logical(model, state), {"seconds": log.seconds, **meter.total()}
+
+
+def _host_batches(config: Config, task: Task, first_step: int) -> Iterator[Batch]:
+    return train_batches(
         sources.open_source(config.data, "train"),
         task.record_ids,
         task.targets,
@@ -164,8 +205,22 @@ def _device_batches(config: Config, task: Task, mesh, first_step: int):
         seed=task.seed,
         num_views=task.num_views,
         start_step=first_step,
+        read_threads=config.data.read_threads,
     )
-    return (sharding.put_batch(mesh, batch) for batch in stream)
+
+
+def device_batches(config: Config, task: Task, mesh: Mesh, first_step: int) -> Iterator:
+    """Yields a task's batches for ever, on the devices.
+
+    Args:
+      config: of the run; where its data is synthetic, every batch is the first.
+      task: what to learn.
+      mesh: of the devices.
+      first_step: steps already done.
+    """
+    if config.data.synthetic:
+        return itertools.repeat(sharding.put_batch(mesh, next(_host_batches(config, task, 0))))
+    return (sharding.put_batch(mesh, batch) for batch in _host_batches(config, task, first_step))
 
 
 _optimizer = functools.cache(optimizer.make_optimizer)
@@ -185,10 +240,8 @@ def _initial_variables(config, task: Task, model, workdir):
     return transfer(variables, source, task.training.init_parts, task.verticals)
 
 
-def _metrics_log(
-    config: Config, task: Task, model: Classifier, schedule: Callable, first_step: int,
-    num_steps: int,
-):
+def _further_values(task: Task, model: Classifier, schedule: Callable) -> Callable:
+    """Makes what a log line says besides metrics and speed."""
     epoch_steps = len(task.record_ids) / task.training.batch_size
 
     def extra(step_number: int, state) -> dict[str, Any]:
@@ -203,14 +256,7 @@ def _metrics_log(
             values["pace"] = _pace_by_vertical(gamma, task.space)
         return values
 
-    return hooks.MetricsLog(
-        task.directory / artifacts.METRICS,
-        first_step=first_step,
-        every_steps=config.running.log_every_steps,
-        num_steps=num_steps,
-        batch_size=task.training.batch_size,
-        extra=extra,
-    )
+    return extra
 
 
 def _pace_by_vertical(gamma: np.ndarray, space: LabelSpace) -> list[float]:

@@ -14,6 +14,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from kc_jax import artifacts
 from kc_jax.errors import UserError
+from kc_jax.train.feed import Meter
 from kc_jax.train.state import TrainState
 
 
@@ -34,12 +35,14 @@ def checkpoint_hook(save: Callable[[int, TrainState], None], every_steps: int) -
 class MetricsLog:
     """Appends a line of JSON every so many steps; `metrics.jsonl` is the source of truth.
 
+    Attribute ``note`` says the last line's loss and speed in words.
+
     Args:
       path: of the file. Lines after ``first_step``, left by a run that was stopped, are removed.
       first_step: steps already done.
       every_steps: between lines.
       num_steps: of the whole training; the last step is always logged.
-      batch_size: for images per second.
+      meter: of the training's speed.
       extra: maps (step, state) to further values.
     """
 
@@ -50,17 +53,23 @@ class MetricsLog:
         first_step: int,
         every_steps: int,
         num_steps: int,
-        batch_size: int,
+        meter: Meter,
         extra: Callable[[int, TrainState], Mapping[str, Any]],
     ):
         kept = [entry for entry in read_metrics(path) if entry["step"] <= first_step]
         artifacts.write_text(path, "".join(json.dumps(entry) + "\n" for entry in kept))
-        self._path, self._every, self._batch_size = path, every_steps, batch_size
-        self._num_steps = num_steps
-        self._extra = extra
-        self._last = (first_step, time.monotonic())
+        self._path, self._every, self._num_steps = path, every_steps, num_steps
+        self._meter, self._extra = meter, extra
+        self._start = time.monotonic() - (kept[-1].get("seconds", 0.0) if kept else 0.0)
+        self.note = ""
+
+    @property
+    def seconds(self) -> float:
+        """Gives the seconds of the training so far, without steps that were lost and done again."""
+        return round(time.monotonic() - self._start, 1)
 
     def __call__(self, step: int, state: TrainState, metrics: Mapping) -> None:
+        self._meter.start(step, metrics)
         if step % self._every and step != self._num_steps:
             return
         values = {name: float(value) for name, value in metrics.items()}
@@ -69,13 +78,17 @@ class MetricsLog:
                 f"{self._path}: the loss is {values['loss']} at step {step}; lower "
                 "optimizer.learning_rate or raise optimizer.warmup, and look at the images"
             )
-        last_step, last_time = self._last
-        now = time.monotonic()
-        speed = (step - last_step) * self._batch_size / max(now - last_time, 1e-9)
-        self._last = (step, now)
-        entry = {"step": step, **values, "images_per_second": round(speed, 1)}
+        rates = self._meter.lap(step)
+        self.note = _note(values["loss"], rates)
+        entry = {"step": step, **values, **rates, "seconds": self.seconds}
         with self._path.open("a", encoding="utf-8") as file:
             file.write(json.dumps({**entry, **self._extra(step, state)}) + "\n")
+
+
+def _note(loss: float, rates: Mapping) -> str:
+    speed, wait = rates["images_per_second"], rates["input_wait"]
+    timed = "" if speed is None else f", {speed:.0f} images/s, {100 * wait:.0f} % waiting"
+    return f"loss {loss:.3f}{timed}"
 
 
 def read_metrics(path: pathlib.Path) -> list[dict[str, Any]]:
@@ -128,14 +141,10 @@ def _plain_lines(title: str, total: int, first: int, every_seconds: float) -> Ca
     return show
 
 
-def progress_hook(show: Callable, every_steps: int) -> Callable:
-    """Shows the steps done, and now and then the loss."""
-    note = ""
+def progress_hook(show: Callable, log: MetricsLog) -> Callable:
+    """Shows the steps done, and what the log said last of loss and speed."""
 
     def hook(step: int, state: TrainState, metrics: Mapping) -> None:
-        nonlocal note
-        if step % every_steps == 0:
-            note = f"loss {float(metrics['loss']):.3f}"
-        show(step, note)
+        show(step, log.note)
 
     return hook

@@ -44,6 +44,12 @@ def test_starting_at_a_step_gives_the_same_batches_as_coming_to_it():
             np.testing.assert_array_equal(a[name], b[name])
 
 
+def test_threads_change_nothing():
+    for a, b in zip(take(stream(), 9), take(stream(read_threads=3), 9), strict=True):
+        for name in a:
+            np.testing.assert_array_equal(a[name], b[name])
+
+
 def test_views_repeat_in_turn():
     views = np.concatenate([batch["view"] for batch in take(stream(num_views=2), 7)])
     np.testing.assert_array_equal(views, np.repeat([0, 1, 0, 1], 7))

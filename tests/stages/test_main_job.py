@@ -25,6 +25,9 @@ def test_results_name_all_methods_verticals_and_stages(finished):
         values = list(method["vertical_ap"].values())
         assert all(0 < value <= 1 for value in values)
         assert method["mean_vertical_ap"] == pytest.approx(np.mean(values))
+        assert method["images_per_second"] > 0 and 0 <= method["input_wait"] < 1
+        assert method["pipeline_images_per_second"] > method["images_per_second"]
+    assert not results["synthetic"]
     assert results["classes"] == space.num_classes and results["seed"] == config.seed
     assert set(results["seconds"]) == set(config.stages)
     assert workdir.report.stat().st_size > 10_000

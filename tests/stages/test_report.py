@@ -97,6 +97,7 @@ def page_of(workdir: Workdir) -> str:
 def test_shows_every_method_vertical_and_value(config, workdir, capsys):
     assert report.run(config, workdir)
     page, printed = page_of(workdir), capsys.readouterr().out
+    assert "SYNTHETIC" not in page + printed
     for text in (page, printed):
         for name in METHODS:
             assert name.replace("_", " ") in text
@@ -183,6 +184,13 @@ def test_marks_the_best_single_network(config, workdir, capsys):
     row = next(x for x in capsys.readouterr().out.splitlines() if x.strip().startswith("big cats"))
     assert row.split() == ["big", "cats", "20.0", "22.0", "25.0*", "40.0"]
     assert '<td class="best">25.0</td>' in page_of(workdir)
+
+
+def test_noise_is_not_mistaken_for_images(config, workdir, capsys):
+    values = json.loads(workdir.results.read_text())
+    write_json(workdir.results, {**values, "synthetic": True})
+    report.run(config, workdir)
+    assert "SYNTHETIC INPUT" in page_of(workdir) and "SYNTHETIC INPUT" in capsys.readouterr().out
 
 
 def test_names_the_missing_stage(config, tmp_path):

@@ -17,7 +17,7 @@ def test_a_stopped_training_ends_bit_identical(
     config = shipped.smoke(data_directory, running__checkpoint_every_steps=5)
     workdir = artifacts.Workdir(tmp_path)
 
-    def stopping(show, every_steps):
+    def stopping(show, log):
         def hook(step, state, metrics):
             if step == stop_at:
                 raise Stopped
@@ -32,5 +32,8 @@ def test_a_stopped_training_ends_bit_identical(
         artifacts.manifest_of(workdir.generalist, "train_generalist")
     runner.run_stages(config, workdir, ["train_generalist"])
     assert shipped.digest(workdir.generalist) == shipped.digest(finished[1].generalist)
-    steps = [entry["step"] for entry in hooks.read_metrics(workdir.generalist / "metrics.jsonl")]
-    assert steps == sorted(set(steps))
+    log = hooks.read_metrics(workdir.generalist / "metrics.jsonl")
+    steps, seconds = ([entry[key] for entry in log] for key in ("step", "seconds"))
+    assert steps == sorted(set(steps)) and seconds == sorted(seconds)
+    manifest = artifacts.manifest_of(workdir.generalist, "train_generalist")
+    assert manifest["seconds"] >= seconds[-1]
