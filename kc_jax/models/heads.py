@@ -35,8 +35,10 @@ class StructuredDense(nn.Module):
         shape = (self.num_verticals, inputs.shape[-1], self.features)
         kernel = self.param("kernel", _HE_NORMAL_STRUCTURED, shape, jnp.float32)
         bias = self.param("bias", nn.initializers.zeros, shape[::2], jnp.float32)
-        formula = "bd,vdf->bvf" if inputs.ndim == 2 else "bvd,vdf->bvf"
-        outputs = jnp.einsum(formula, inputs.astype(self.dtype), kernel.astype(self.dtype))
+        # With the shared inputs spread, no product needs a kernel transposed, which XLA would copy.
+        if inputs.ndim == 2:
+            inputs = jnp.broadcast_to(inputs[:, None], (len(inputs), *shape[:2]))
+        outputs = jnp.einsum("bvd,vdf->bvf", inputs.astype(self.dtype), kernel.astype(self.dtype))
         return outputs + bias.astype(self.dtype)[None]
 
 

@@ -1,6 +1,7 @@
 import json
 import os
 import pathlib
+import re
 import subprocess
 import sys
 
@@ -9,11 +10,21 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from kc_jax import sharding
-from kc_jax.train import objective
-from kc_jax.train.step import make_predict_step, make_train_step, masked_mean, microbatches
+from kc_jax import config, sharding
+from kc_jax.core.head_spec import HeadSpec
+from kc_jax.models.classifier import Classifier
+from kc_jax.train import objective, optimizer
+from kc_jax.train.state import make_state
+from kc_jax.train.step import (
+    after_all,
+    make_predict_step,
+    make_train_step,
+    masked_mean,
+    microbatches,
+)
+from tests.models.random_variables import random_variables
 from tests.reference import losses as reference
-from tests.train import many_devices, tiny
+from tests.train import many_devices, sharded_steps, tiny
 
 HALF = (True,) * 8 + (False,) * 8
 
@@ -153,3 +164,28 @@ def test_microbatches_add_up_to_the_batch(count):
 def test_microbatches_take_every_example_once():
     parts = microbatches({"x": np.arange(12)}, 3)
     assert [part["x"].tolist() for part in parts] == [[0, 3, 6, 9], [1, 4, 7, 10], [2, 5, 8, 11]]
+
+
+@pytest.mark.parametrize("head", ["FC64-SC32", "FC64-FC32"])
+def test_kernels_are_updated_in_place(head):
+    """XLA would copy a donated kernel that the backward pass might still need after its update."""
+    mesh = sharding.make_mesh()
+    model = Classifier(sharded_steps.Flat(), HeadSpec.parse(head), (300, 700), prior=0.1)
+    tx = optimizer.make_optimizer(config.Optimizer(
+        0.1, 0.1, "constant", 0.0, config.Multipliers(1.0, 1.0, 1.0, 1.0, 1.0)
+    ))
+    batch = sharded_steps.make_batch(1000)
+    params = random_variables(model, batch["image"][:1], train=True)["params"]
+    state = jax.device_put(make_state({"params": params}, tx), sharding.replicated(mesh))
+    train_step = make_train_step(model, objective.sigmoid, tx, sharded_steps.views, mesh)
+    compiled = train_step.lower(state, sharding.put_batch(mesh, batch), np.float32(0.1)).compile()
+    text = compiled.as_text()
+    assert "state_params" in text
+    assert not re.findall(r" copy\(%?state_params\w*kernel", text)
+
+
+def test_after_all_gives_nan_for_a_gradient_that_is_none():
+    gradients = {"a": jnp.ones((2, 3)), "b": jnp.ones(4)}
+    assert after_all(gradients, jnp.float32(0.5)) == 0.5
+    gradients["b"] = gradients["b"].at[0].set(jnp.nan)
+    assert jnp.isnan(after_all(gradients, jnp.float32(0.5)))
