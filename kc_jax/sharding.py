@@ -1,5 +1,8 @@
 """The mesh of devices and what lies where on it: the only place that makes a mesh."""
 
+import functools
+from collections.abc import Callable
+
 import jax
 from jax.sharding import AbstractMesh, AxisType, Mesh, NamedSharding, PartitionSpec
 
@@ -76,6 +79,23 @@ def _spec(mesh: Mesh, path, shape: tuple[int, ...]) -> PartitionSpec:
     if shape[axis] % mesh.shape[MODEL_AXIS]:
         return PartitionSpec()
     return PartitionSpec(*[None] * axis, MODEL_AXIS)
+
+
+def map_shards(mesh: Mesh, function: Callable, in_specs, out_specs, **options) -> Callable:
+    """Makes a function that every device runs on its own part.
+
+    Args:
+      mesh: of the devices.
+      function: of (…, axis), the name of the ``model`` axis; of one device it is None, and no
+        collective operation stands in the way of XLA's fusions.
+      in_specs: a `PartitionSpec` of each argument.
+      out_specs: of the results.
+      **options: of `jax.shard_map`.
+    """
+    if mesh.size == 1:
+        return functools.partial(function, axis=None)
+    local = functools.partial(function, axis=MODEL_AXIS)
+    return jax.shard_map(local, mesh=mesh, in_specs=in_specs, out_specs=out_specs, **options)
 
 
 def constrain_activations(mesh: Mesh, values: jax.Array) -> jax.Array:

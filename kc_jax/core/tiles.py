@@ -1,7 +1,8 @@
 """One shard's part of a tiled head: logits, pace, loss and best classes, tile by tile.
 
-These run inside `jax.shard_map` over the ``model`` axis; on one shard they need no axis. T is the
-shard's number of tiles, G its number of groups: its slots, then the verticals split over shards.
+These run inside `jax.shard_map` over the ``model`` axis, or, with the axis None, on all there is.
+T is the shard's number of tiles, G its number of groups: its slots, then the verticals that are
+split over shards.
 """
 
 import jax
@@ -13,7 +14,7 @@ from kc_jax.core import losses, self_paced
 PADDING = -1e30
 
 
-def grouped_inputs(slots: jax.Array, slot_of_split: jax.Array, axis: str) -> jax.Array:
+def grouped_inputs(slots: jax.Array, slot_of_split: jax.Array, axis: str | None) -> jax.Array:
     """Gathers the bottlenecks that a shard's tiles need.
 
     Args:
@@ -28,7 +29,7 @@ def grouped_inputs(slots: jax.Array, slot_of_split: jax.Array, axis: str) -> jax
         return slots
     here = (slot_of_split >= 0)[None, :, None]
     own = jnp.where(here, jnp.take(slots, jnp.maximum(slot_of_split, 0), axis=1), 0)
-    return jnp.concatenate([slots, jax.lax.psum(own, axis)], axis=1)
+    return jnp.concatenate([slots, _sum_over_shards(own, axis)], axis=1)
 
 
 def tile_logits(
@@ -57,7 +58,7 @@ def tile_logits(
 
 def pace_tiles(
     logits: jax.Array, pace: jax.Array, group_of_tile: jax.Array, valid: jax.Array,
-    num_slots: int, num_groups: int, axis: str,
+    num_slots: int, num_groups: int, axis: str | None,
 ) -> jax.Array:
     """Paces logits whose verticals lie in several tiles, or on several shards.
 
@@ -79,14 +80,14 @@ def pace_tiles(
     of_tile = jnp.sum(jnp.square(logits), axis=-1)
     of_group = jax.ops.segment_sum(of_tile.T, group_of_tile, num_groups)
     if num_groups > num_slots:
-        shared = jax.lax.psum(of_group[num_slots:], axis)
+        shared = _sum_over_shards(of_group[num_slots:], axis)
         of_group = jnp.concatenate([of_group[:num_slots], shared])
     scale = self_paced.inverse_norm(of_group)[group_of_tile].T
     return logits * scale[:, :, None] * jnp.broadcast_to(pace, logits.shape[1:])[None]
 
 
 def sigmoid_cross_entropy(
-    logits: jax.Array, positions: jax.Array, probs: jax.Array, shard: jax.Array, axis: str
+    logits: jax.Array, positions: jax.Array, probs: jax.Array, axis: str | None
 ) -> jax.Array:
     """Computes the loss of all shards' logits; see `losses.sigmoid_cross_entropy`.
 
@@ -94,23 +95,22 @@ def sigmoid_cross_entropy(
       logits: f32[B, T, tile], `PADDING` where there is no class.
       positions: i32[B, K], columns counted through all shards' tiles.
       probs: f32[B, K].
-      shard: i32[], this shard's number.
       axis: mesh axis of the shards.
 
     Returns:
       f32[B], the same on every shard.
     """
     num_columns = logits.shape[1] * logits.shape[2]
-    local = positions - shard * num_columns
+    local = positions - _this_shard(axis) * num_columns
     here = (local >= 0) & (local < num_columns)
     own = losses.sigmoid_cross_entropy(
         logits, jnp.where(here, local, 0), jnp.where(here, probs, 0.0)
     )
-    return jax.lax.psum(own, axis)
+    return _sum_over_shards(own, axis)
 
 
 def best_positions(
-    logits: jax.Array, k: int, shard: jax.Array, axis: str
+    logits: jax.Array, k: int, axis: str | None
 ) -> tuple[jax.Array, jax.Array]:
     """Finds the K best-scored columns of all shards.
 
@@ -119,7 +119,6 @@ def best_positions(
     Args:
       logits: f32[B, T, tile].
       k: how many.
-      shard: i32[], this shard's number.
       axis: mesh axis of the shards.
 
     Returns:
@@ -128,9 +127,18 @@ def best_positions(
     """
     flat = logits.reshape(logits.shape[0], -1)
     values, columns = jax.lax.top_k(flat, min(k, flat.shape[1]))
-    positions = columns.astype(jnp.int32) + shard * flat.shape[1]
-    values, positions = (
-        jax.lax.all_gather(x, axis, axis=1, tiled=True) for x in (values, positions)
-    )
+    positions = columns.astype(jnp.int32) + _this_shard(axis) * flat.shape[1]
+    if axis is not None:
+        values, positions = (
+            jax.lax.all_gather(x, axis, axis=1, tiled=True) for x in (values, positions)
+        )
     best, rank = jax.lax.top_k(values, k)
     return jnp.take_along_axis(positions, rank, axis=1), best
+
+
+def _sum_over_shards(values: jax.Array, axis: str | None) -> jax.Array:
+    return values if axis is None else jax.lax.psum(values, axis)
+
+
+def _this_shard(axis: str | None):
+    return 0 if axis is None else jax.lax.axis_index(axis)

@@ -11,6 +11,7 @@ from flax import linen as nn
 from jax.sharding import Mesh
 from jax.sharding import PartitionSpec as P
 
+from kc_jax import sharding
 from kc_jax.core import tiles
 from kc_jax.core.tiled_layout import TiledLayout
 from kc_jax.sharding import DATA_AXIS, MODEL_AXIS
@@ -37,17 +38,16 @@ class TiledLogits(nn.Module):
         kernel = self.param("kernel", nn.initializers.zeros, shape, jnp.float32)
         bias = self.param("bias", nn.initializers.zeros, shape[::2], jnp.float32)
 
-        def local(bottleneck, kernel, bias, group_of_tile, slot_of_split, valid):
+        def local(bottleneck, kernel, bias, group_of_tile, slot_of_split, valid, axis):
             inputs = bottleneck
             if bottleneck.ndim == 3:
-                inputs = tiles.grouped_inputs(bottleneck, slot_of_split[0], MODEL_AXIS)
+                inputs = tiles.grouped_inputs(bottleneck, slot_of_split[0], axis)
             logits = tiles.tile_logits(inputs, group_of_tile[0], kernel, bias, dtype)
             return jnp.where(valid[None], logits, tiles.PADDING)
 
         slots = P(DATA_AXIS, MODEL_AXIS) if bottleneck.ndim == 3 else P(DATA_AXIS)
-        return jax.shard_map(
-            local, mesh=self.mesh, in_specs=(slots, *[P(MODEL_AXIS)] * 5),
-            out_specs=P(DATA_AXIS, MODEL_AXIS),
+        return sharding.map_shards(
+            self.mesh, local, (slots, *[P(MODEL_AXIS)] * 5), P(DATA_AXIS, MODEL_AXIS)
         )(bottleneck, kernel, bias, layout.group_of_tile, layout.slot_of_split, layout.valid)
 
 
@@ -76,16 +76,16 @@ class TiledPace(nn.Module):
         else:
             pace = self.param("gamma", nn.initializers.ones, layout.valid.shape, jnp.float32)
 
-        def local(logits, pace, group_of_tile, valid):
+        def local(logits, pace, group_of_tile, valid, axis):
             paced = tiles.pace_tiles(
-                logits, pace, group_of_tile[0], valid, num_slots, num_groups, MODEL_AXIS
+                logits, pace, group_of_tile[0], valid, num_slots, num_groups, axis
             )
             return jnp.where(valid[None], paced, tiles.PADDING)
 
         spec = P(DATA_AXIS, MODEL_AXIS)
-        return jax.shard_map(
-            local, mesh=self.mesh, in_specs=(spec, *[P(MODEL_AXIS)] * 3), out_specs=spec
-        )(logits, pace, layout.group_of_tile, layout.valid)
+        return sharding.map_shards(self.mesh, local, (spec, *[P(MODEL_AXIS)] * 3), spec)(
+            logits, pace, layout.group_of_tile, layout.valid
+        )
 
 
 def from_logical(layout: TiledLayout, params: dict, level: str | None) -> dict:

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 from jax.sharding import Mesh, PartitionSpec
 
+from kc_jax import sharding
 from kc_jax.core import losses, tiles
 from kc_jax.core.tiled_layout import TiledLayout
 from kc_jax.sharding import DATA_AXIS, MODEL_AXIS
@@ -40,14 +41,10 @@ def make_tiled_sigmoid(layout: TiledLayout, mesh: Mesh) -> Objective:
       mesh: of the devices.
     """
 
-    def local(logits, positions, probs):
-        shard = jax.lax.axis_index(MODEL_AXIS)
-        return tiles.sigmoid_cross_entropy(logits, positions, probs, shard, MODEL_AXIS)
-
     examples = PartitionSpec(DATA_AXIS)
-    loss = jax.shard_map(
-        local, mesh=mesh, in_specs=(PartitionSpec(DATA_AXIS, MODEL_AXIS), examples, examples),
-        out_specs=examples,
+    loss = sharding.map_shards(
+        mesh, tiles.sigmoid_cross_entropy,
+        (PartitionSpec(DATA_AXIS, MODEL_AXIS), examples, examples), examples,
     )
 
     def tiled_sigmoid(logits, batch):

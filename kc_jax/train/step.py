@@ -150,12 +150,10 @@ def make_top_k_step(model: Classifier, views: Callable, k: int) -> Callable:
             values, class_ids = jax.lax.top_k(logits, k)
             return class_ids, values
         examples = PartitionSpec(sharding.DATA_AXIS)
-        positions, values = jax.shard_map(
-            lambda x: tiles.best_positions(
-                x, k, jax.lax.axis_index(sharding.MODEL_AXIS), sharding.MODEL_AXIS
-            ),
-            mesh=model.mesh, in_specs=PartitionSpec(sharding.DATA_AXIS, sharding.MODEL_AXIS),
-            out_specs=examples, check_vma=False,  # After the exchange all shards agree.
+        positions, values = sharding.map_shards(
+            model.mesh, functools.partial(tiles.best_positions, k=k),
+            PartitionSpec(sharding.DATA_AXIS, sharding.MODEL_AXIS), examples,
+            check_vma=False,  # After the exchange all shards agree.
         )(logits)
         return jnp.asarray(model.layout.class_of_position)[positions], values
 
