@@ -26,7 +26,8 @@ def pace_logits(logits: jax.Array, pace: jax.Array) -> jax.Array:
       f32[B, C_v]; zero logits give zeros.
     """
     squared_norm = jnp.sum(jnp.square(logits), axis=-1, keepdims=True)
-    return logits * inverse_norm(squared_norm) * jnp.broadcast_to(pace, logits.shape)
+    # In this order a vertical's factor needs no normalised logits to be kept for its gradient.
+    return logits * (inverse_norm(squared_norm) * pace.reshape(1, -1))
 
 
 def inverse_norm(squared_norm: jax.Array) -> jax.Array:

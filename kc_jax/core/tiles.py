@@ -83,7 +83,7 @@ def pace_tiles(
         shared = _sum_over_shards(of_group[num_slots:], axis)
         of_group = jnp.concatenate([of_group[:num_slots], shared])
     scale = self_paced.inverse_norm(of_group)[group_of_tile].T
-    return logits * scale[:, :, None] * jnp.broadcast_to(pace, logits.shape[1:])[None]
+    return logits * (scale[:, :, None] * pace[None])
 
 
 def sigmoid_cross_entropy(
