@@ -17,7 +17,7 @@ def test_presets_build(preset):
     assert config.build(eft.get_config(preset)).name == preset
 
 
-@pytest.mark.parametrize("plan", ["parts", "tuning:labels", "tuning:soft_targets"])
+@pytest.mark.parametrize("plan", ["parts", "heads", "tuning:labels", "tuning:soft_targets"])
 def test_studies_build(plan):
     from kc_jax import study
 
