@@ -1,8 +1,8 @@
 """The student's bottleneck, from all the verticals' own to partly shared, on held-out masks.
 
-python -m kc_jax.study --config=configs/study/heads.py --workdir=runs/tuning  # 8 core-minutes a seed
+python -m kc_jax.study --config=configs/study/heads.py --workdir=runs/tuning
 
-Shares its working directory, and so the generalist and teachers of seed 0, with tuning.py.
+About 8 minutes of one core a seed. Shares its working directory, and so the generalist and teachers of seed 0, with tuning.py.
 """
 
 import ml_collections
