@@ -2,7 +2,8 @@
 
 python -m kc_jax.study --config=configs/study/heads.py --workdir=runs/tuning
 
-About 8 minutes of one core a seed. Shares its working directory, and so the generalist and teachers of seed 0, with tuning.py.
+About 8 minutes of one core a seed. It shares the working directory, and so the generalist and the
+teachers of seed 0, with tuning.py.
 """
 
 import ml_collections

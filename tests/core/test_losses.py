@@ -107,3 +107,12 @@ def test_gradients_equal_finite_differences():
         )
     for slope, difference in zip(slopes, expected, strict=True):
         np.testing.assert_allclose(slope, difference, rtol=1e-6, atol=1e-8)
+
+
+def test_no_dense_targets_are_built():
+    shapes = [jax.ShapeDtypeStruct(*x) for x in (((4, 90), jnp.float32), ((4, 3), jnp.int32),
+                                                 ((4, 3), jnp.float32))]
+    jaxpr = jax.make_jaxpr(sigmoid_cross_entropy)(*shapes)
+    assert "scatter" not in str(jaxpr)
+    of_classes = [v.aval for eqn in jaxpr.eqns for v in eqn.outvars if v.aval.shape == (4, 90)]
+    assert len(of_classes) == 1  # The softplus of the logits.

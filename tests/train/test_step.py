@@ -9,10 +9,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from flax import linen as nn
 
 from kc_jax import config, sharding
 from kc_jax.core.head_spec import HeadSpec
-from kc_jax.models.classifier import Classifier
+from kc_jax.models.classifier import Classifier, from_logical
+from kc_jax.stages import networks, training
 from kc_jax.train import objective, optimizer
 from kc_jax.train.state import make_state
 from kc_jax.train.step import (
@@ -27,6 +29,10 @@ from tests.reference import losses as reference
 from tests.train import many_devices, sharded_steps, tiny
 
 HALF = (True,) * 8 + (False,) * 8
+ADAGRAD = config.Optimizer(
+    0.1, 0.1, "constant", 0.0, config.Multipliers(1.0, 1.0, 1.0, 1.0, 1.0)
+)
+PACE = nn.FrozenDict(level="vertical", initial="sqrt_size", scale=1.0, deviation=1e-3, seed=0)
 
 
 @pytest.mark.parametrize(
@@ -171,9 +177,7 @@ def test_kernels_are_updated_in_place(head):
     """XLA would copy a donated kernel that the backward pass might still need after its update."""
     mesh = sharding.make_mesh()
     model = Classifier(sharded_steps.Flat(), HeadSpec.parse(head), (300, 700), prior=0.1)
-    tx = optimizer.make_optimizer(config.Optimizer(
-        0.1, 0.1, "constant", 0.0, config.Multipliers(1.0, 1.0, 1.0, 1.0, 1.0)
-    ))
+    tx = optimizer.make_optimizer(ADAGRAD)
     batch = sharded_steps.make_batch(1000)
     params = random_variables(model, batch["image"][:1], train=True)["params"]
     state = jax.device_put(make_state({"params": params}, tx), sharding.replicated(mesh))
@@ -182,6 +186,39 @@ def test_kernels_are_updated_in_place(head):
     text = compiled.as_text()
     assert "state_params" in text
     assert not re.findall(r" copy\(%?state_params\w*kernel", text)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("pace", [None, PACE])
+@pytest.mark.parametrize("kind", ["per_vertical", "tiled"])
+def test_the_papers_head_fits_into_three_times_its_parameters_and_logits(kind, pace):
+    """Compiles the step of 100,000 classes at a batch of 256, without running it."""
+    mesh, sizes, batch_size, features = sharding.make_mesh(), (5_000,) * 20, 256, 9216
+    logical = Classifier(
+        sharded_steps.Flat(), HeadSpec.parse("FC4096-SC512"), sizes, prior=1e-5, pace=pace
+    )
+    model = networks.lay_out(logical, config.Mesh(-1, 1, kind, 0), mesh)
+    tx = optimizer.make_optimizer(ADAGRAD)
+
+    def fresh(key):
+        images = jnp.zeros((1, features), jnp.float32)
+        return from_logical(model, make_state(logical.init(key, images, train=False), tx))
+
+    def shape(dtype, *dimensions):
+        return jax.ShapeDtypeStruct((batch_size, *dimensions), dtype)
+
+    state = jax.eval_shape(fresh, jax.random.key(0))
+    batch = {
+        "image": shape(jnp.uint8, features), "record_id": shape(jnp.int32),
+        "view": shape(jnp.int32), "target_ids": shape(jnp.int32, 100),
+        "target_probs": shape(jnp.float32, 100), "mask": shape(jnp.bool_),
+    }
+    step = make_train_step(model, training.objective_of(model), tx, sharded_steps.views, mesh)
+    memory = step.lower(state, batch, jnp.float32(0.1)).compile().memory_analysis()
+    held = memory.argument_size_in_bytes + memory.temp_size_in_bytes
+    params = sum(leaf.size for leaf in jax.tree.leaves(state.params))
+    logits = batch_size * (sum(sizes) if kind == "per_vertical" else model.layout.valid.size)
+    assert held <= 4 * (3 * params + 3 * logits)
 
 
 def test_after_all_gives_nan_for_a_gradient_that_is_none():
