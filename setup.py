@@ -33,6 +33,8 @@ setup(
     extras_require={
         "cuda": ["jax[cuda13]>=0.10.2,<0.12"],
         "tpu": ["jax[tpu]>=0.10.2,<0.12"],
+        # PyTorch is a peer to measure against, never a dependency.
+        "benchmarks": ["torch==2.13.0", "scikit-learn>=1.5"],
         "dev": ["pytest>=8", "pytest-xdist>=3.6", "ruff>=0.8", "scikit-learn>=1.5"],
     },
 )

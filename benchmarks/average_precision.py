@@ -1,40 +1,33 @@
 """Average precision of every class of a large vertical, against scikit-learn called class by class.
 
-    python benchmarks/average_precision.py --classes=5000 --images=250000
+python -m benchmarks.average_precision --classes=5000 --images=250000   # the defaults
+python -m benchmarks.average_precision --json
+
+Costs minutes of one core, and 4 bytes a class and image of the temporary folder (4.7 GiB).
 
 Scores are random and go through the spill that evaluation uses. First a few classes, ours and
 scikit-learn's turn by turn in one process; then all classes, in a process of their own, for the
-total time and the peak of resident memory. A line is added to average_precision.csv.
+total time and the peak of resident memory.
 """
 
 import concurrent.futures
-import csv
-import datetime
-import importlib.metadata
-import json
+import itertools
 import multiprocessing
-import os
 import pathlib
-import platform
-import resource
-import statistics
 import tempfile
-import time
-from collections.abc import Callable
 
 import numpy as np
 from absl import app, flags
 
+from benchmarks import measure
 from kc_jax.core import average_precision as ap
 from kc_jax.data import score_spill
 
-CLASSES = flags.DEFINE_integer("classes", 5000, "Classes of the vertical.", 1)
-IMAGES = flags.DEFINE_integer("images", 250_000, "Images of the vertical.", 1)
-POSITIVES = flags.DEFINE_integer("positives", 50, "Images that have a class.", 1)
-ROUNDS = flags.DEFINE_integer("rounds", 15, "Turns of the comparison.", 1)
-JSON = flags.DEFINE_bool("json", False, "Print one line of JSON instead.")
+_CLASSES = flags.DEFINE_integer("classes", 5000, "Classes of the vertical.", 1)
+_IMAGES = flags.DEFINE_integer("images", 250_000, "Images of the vertical.", 1)
+_POSITIVES = flags.DEFINE_integer("positives", 50, "Images that have a class.", 1)
+flags.set_default(measure.ROUNDS, 15)
 
-RESULTS = pathlib.Path(__file__).with_suffix(".csv")
 COMPARED_CLASSES = 32
 BATCH_SIZE = 256
 
@@ -47,7 +40,7 @@ def fill(
     for start in range(0, num_images, BATCH_SIZE):
         shape = (min(BATCH_SIZE, num_images - start), num_classes)
         scores = rng.standard_normal(shape, np.float32)
-        seconds += timed(lambda scores=scores: spill.append(scores))[0]
+        seconds += measure.timed(lambda scores=scores: spill.append(scores))[0]
     return seconds
 
 
@@ -74,27 +67,30 @@ def compare(num_images: int, num_positives: int, rounds: int) -> dict[str, float
 
     rng = np.random.default_rng(0)
     positives = draw_positives(rng, num_images, COMPARED_CLASSES, num_positives)
-    ours_seconds, peer_seconds, differences = [], [], []
+    turns, found, differences = itertools.cycle(range(COMPARED_CLASSES)), {}, []
+
+    def ours() -> float:
+        seconds, found["values"] = measure.timed(lambda: judge(spill, positives))
+        return seconds / COMPARED_CLASSES
+
+    def peer() -> float:
+        class_id = next(turns)
+        truth = np.zeros(num_images, np.bool_)
+        truth[positives[class_id]] = True
+        seconds, value = measure.timed(lambda: average_precision_score(truth, rows[class_id]))
+        differences.append(abs(value - found["values"][class_id]) / value)
+        return seconds
+
     with tempfile.TemporaryDirectory() as directory, score_spill.ScoreSpill(
         pathlib.Path(directory), num_images, COMPARED_CLASSES
     ) as spill:
         fill(spill, rng, num_images, COMPARED_CLASSES)
         rows = np.concatenate([scores.copy() for _, scores in spill.blocks()])
-        for turn in range(rounds):
-            class_id = turn % COMPARED_CLASSES
-            seconds, values = timed(lambda: judge(spill, positives))
-            ours_seconds.append(seconds / COMPARED_CLASSES)
-            truth = np.zeros(num_images, np.bool_)
-            truth[positives[class_id]] = True
-            row = rows[class_id]
-            seconds, value = timed(lambda t=truth, r=row: average_precision_score(t, r))
-            peer_seconds.append(seconds)
-            differences.append(abs(value - values[class_id]) / value)
-    ours, peer = statistics.median(ours_seconds), statistics.median(peer_seconds)
+        medians = measure.interleaved_medians({"ours": ours, "sklearn": peer}, rounds)
     return {
-        "ours_ms_per_class": round(1e3 * ours, 3),
-        "sklearn_ms_per_class": round(1e3 * peer, 3),
-        "ratio": round(peer / ours, 1),
+        "ours_ms_per_class": round(1e3 * medians["ours"], 3),
+        "sklearn_ms_per_class": round(1e3 * medians["sklearn"], 3),
+        "ratio": round(medians["sklearn"] / medians["ours"], 1),
         "largest_relative_difference": float(f"{max(differences):.1e}"),
     }
 
@@ -108,59 +104,26 @@ def judge_all(num_images: int, num_classes: int, num_positives: int) -> dict[str
         score_spill.check_space(directory, 4 * num_images * num_classes)
         with score_spill.ScoreSpill(directory, num_images, num_classes) as spill:
             spill_seconds = fill(spill, rng, num_images, num_classes)
-            judge_seconds, values = timed(lambda: judge(spill, positives))
+            judge_seconds, values = measure.timed(lambda: judge(spill, positives))
     assert np.all(values > 0)
-    peak_kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # KiB on Linux.
     return {
         "spill_seconds": round(spill_seconds, 1),
         "judge_seconds": round(judge_seconds, 1),
         "total_seconds": round(spill_seconds + judge_seconds, 1),
         "scores_gib": round(4 * num_images * num_classes / 2**30, 2),
-        "peak_rss_gib": round(peak_kib / 2**20, 3),
-    }
-
-
-def timed(call: Callable) -> tuple[float, object]:
-    """Gives the seconds that a call took, and its result."""
-    start = time.perf_counter()
-    result = call()
-    return time.perf_counter() - start, result
-
-
-def surroundings() -> dict[str, str]:
-    """Says where and with what the figures were measured."""
-    models = [
-        line.split(":", 1)[1].strip()
-        for line in pathlib.Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-        if line.startswith("model name")
-    ]
-    return {
-        "date": datetime.date.today().isoformat(),
-        "machine": f"{models[0] if models else platform.machine()}, {os.cpu_count()} cores",
-        "python": platform.python_version(),
-        "numpy": np.__version__,
-        "sklearn": importlib.metadata.version("scikit-learn"),
+        "peak_rss_gib": round(measure.peak_resident_bytes() / 2**30, 3),
     }
 
 
 def main(argv) -> None:
     del argv
-    shape = {"classes": CLASSES.value, "images": IMAGES.value, "positives": POSITIVES.value}
-    compared = compare(IMAGES.value, POSITIVES.value, ROUNDS.value)
+    shape = {"classes": _CLASSES.value, "images": _IMAGES.value, "positives": _POSITIVES.value}
+    compared = compare(_IMAGES.value, _POSITIVES.value, measure.ROUNDS.value)
     with concurrent.futures.ProcessPoolExecutor(
         1, mp_context=multiprocessing.get_context("spawn")
     ) as pool:
-        whole = pool.submit(judge_all, IMAGES.value, CLASSES.value, POSITIVES.value).result()
-    result = {**shape, **compared, **whole, **surroundings()}
-    is_new = not RESULTS.exists()
-    with RESULTS.open("a", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, result)
-        if is_new:
-            writer.writeheader()
-        writer.writerow(result)
-    print(json.dumps(result) if JSON.value else "\n".join(
-        f"{name:<28} {value}" for name, value in result.items()
-    ))
+        whole = pool.submit(judge_all, _IMAGES.value, _CLASSES.value, _POSITIVES.value).result()
+    measure.report(__file__, [shape | compared | whole])
 
 
 if __name__ == "__main__":

@@ -1,7 +1,11 @@
 """Times the whole head step, features to updated parameters, against peers and the floor.
 
-python benchmarks/head.py --classes=100000 --batch=256 --head=FC4096-SC512 --json
-python benchmarks/head.py --table       # all sizes, heads and batches, into head.csv
+python -m benchmarks.head --classes=100000 --batch=256 --head=FC4096-SC512 --json
+python -m benchmarks.head --classes=1000 --batch=16 --head=FC64-SC16 --json  # a quick look
+python -m benchmarks.head --table       # 16 sizes, heads and batches into head.csv
+
+A size costs eight steps and some of every method, 1–3 s each at 100,000 classes on two cores, and
+memory for all methods at once: 12 bytes a parameter and more, of each of the five.
 
 Features of 9,216 units enter; the step is loss, gradient and Adagrad. Peers are the obvious JAX
 step (dense targets, optax, not donated) and PyTorch (`pip install -e .[benchmarks]`), with dense
@@ -10,20 +14,16 @@ products at the best rate measured here, plus 20 bytes a parameter (Adagrad read
 parameter and sum, and writes two of them) at the best rate of copying.
 """
 
-import json
-import pathlib
-import resource
+import itertools
 import subprocess
 import sys
 
-sys.path.insert(0, str(pathlib.Path(__file__).parents[1]))
+import jax
+import jax.numpy as jnp
+from absl import app, flags
 
-import jax  # noqa: E402
-import jax.numpy as jnp  # noqa: E402
-from absl import app, flags  # noqa: E402
-
-from benchmarks import head_steps, measure  # noqa: E402
-from kc_jax.core.head_spec import HeadSpec  # noqa: E402
+from benchmarks import ceilings, head_steps, measure
+from kc_jax.core.head_spec import HeadSpec
 
 _CLASSES = flags.DEFINE_integer("classes", 100_000, "Classes, in uneven verticals.")
 _VERTICALS = flags.DEFINE_integer("verticals", 20, "Verticals.")
@@ -32,18 +32,19 @@ _HEAD = flags.DEFINE_string("head", "FC4096-SC512", "Top layers in the papers' n
 _DTYPE = flags.DEFINE_enum("dtype", "float32", ["float32", "bfloat16"], "Of our products.")
 _LAYOUT = flags.DEFINE_enum("layout", "per_vertical", ["per_vertical", "tiled"], "Of our logits.")
 _METHODS = flags.DEFINE_list("methods", None, "Those to run; by default all that are installed.")
-_REPEATS = flags.DEFINE_integer("repeats", 7, "Timed steps of each method, in turn.")
-_JSON = flags.DEFINE_bool("json", False, "Print one line of JSON alone.")
-_TABLE = flags.DEFINE_bool("table", False, "Run all sizes and append to head.csv.")
+_TABLE = flags.DEFINE_bool("table", False, "Run all sizes and write them to head.csv.")
 _PEAK_OF = flags.DEFINE_string("peak_of", None, "Print the peak memory of one method and stop.")
 BYTES_A_PARAMETER = 20
+TABLE_HEADS = ("FC4096-FC512", "FC4096-SC512")
 
 
-def methods() -> dict:
-    """Names the methods; those of PyTorch where it is installed."""
+def methods(head: str) -> dict:
+    """Names the methods; those of PyTorch where it is installed, for heads that it has here."""
     found = {"ours": (head_steps.ours, False), "ours_paced": (head_steps.ours, True),
              "naive": (head_steps.naive, False)}
-    if measure.optional_torch() and jax.default_backend() == "cpu":
+    spec = HeadSpec.parse(head)
+    has_peer = not (spec.trunk_structured or spec.generic_width)
+    if has_peer and measure.optional_torch() and jax.default_backend() == "cpu":
         found |= {"torch_naive": (head_steps.torch_naive, False),
                   "torch_fused": (head_steps.torch_fused, False)}
     wanted = _METHODS.value or list(found)
@@ -52,7 +53,7 @@ def methods() -> dict:
 
 def build(name: str, classes: int, batch_size: int, head: str):
     """Builds one method's run and its facts."""
-    make, paced = methods()[name]
+    make, paced = methods(head)[name]
     sizes = head_steps.vertical_sizes(classes, _VERTICALS.value)
     batch = head_steps.make_batch(batch_size, sizes)
     return make(
@@ -60,20 +61,27 @@ def build(name: str, classes: int, batch_size: int, head: str):
     )
 
 
-def floor_seconds(params: int, head: str, batch_size: int, ceilings: dict) -> float:
-    """Adds up the products, of which the trunk has two and all else three, and Adagrad's bytes."""
+def floor_seconds(params: int, head: str, batch_size: int, rates: dict[str, float]) -> float:
+    """Adds up the products, of which the trunk has two and all else three, and Adagrad's bytes.
+
+    Args:
+      params: parameters of the head.
+      head: in the papers' notation.
+      batch_size: examples a step.
+      rates: of the device, as `ceilings.best_rates` gives them.
+    """
     spec = HeadSpec.parse(head)
     trunk = head_steps.FEATURES * spec.trunk_width
     if spec.trunk_structured:
         trunk *= _VERTICALS.value
     operations = 2 * batch_size * (3 * params - trunk)
-    return operations / ceilings["flops"] + BYTES_A_PARAMETER * params / ceilings["bytes"]
+    return operations / rates["flops"] + BYTES_A_PARAMETER * params / rates["bytes"]
 
 
 def peak_bytes(name: str, classes: int, batch_size: int, head: str) -> int:
     """Measures a method's peak resident memory in a process of its own."""
     command = [
-        sys.executable, __file__, f"--peak_of={name}", f"--classes={classes}",
+        sys.executable, "-m", "benchmarks.head", f"--peak_of={name}", f"--classes={classes}",
         f"--batch={batch_size}", f"--head={head}", f"--dtype={_DTYPE.value}",
         f"--layout={_LAYOUT.value}", f"--verticals={_VERTICALS.value}",
     ]
@@ -82,23 +90,23 @@ def peak_bytes(name: str, classes: int, batch_size: int, head: str) -> int:
 
 def print_peak(name: str) -> None:
     """Prints the growth of this process's peak memory over three steps."""
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    before = measure.peak_resident_bytes()
     run, _ = build(name, _CLASSES.value, _BATCH.value, _HEAD.value)
     for _ in range(3):
         run()
     stats = jax.devices()[0].memory_stats() or {}
-    grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024
-    print(stats.get("peak_bytes_in_use", grown))
+    print(stats.get("peak_bytes_in_use", measure.peak_resident_bytes() - before))
 
 
 def compare(classes: int, batch_size: int, head: str) -> dict:
     """Times all methods and gives one row of figures."""
-    built = {name: build(name, classes, batch_size, head) for name in methods()}
+    built = {name: build(name, classes, batch_size, head) for name in methods(head)}
     facts = built["ours"][1]
-    ceilings = measure.ceilings(jnp.dtype(_DTYPE.value), _REPEATS.value)
-    seconds = measure.interleaved({n: run for n, (run, _) in built.items()}, _REPEATS.value)
+    rounds = measure.ROUNDS.value
+    rates = ceilings.best_rates(jnp.dtype(_DTYPE.value), rounds)
+    seconds = measure.median_seconds({name: run for name, (run, _) in built.items()}, rounds)
     del built
-    ours, floor = seconds["ours"], floor_seconds(facts["params"], head, batch_size, ceilings)
+    ours, floor = seconds["ours"], floor_seconds(facts["params"], head, batch_size, rates)
     peaks = {name: peak_bytes(name, classes, batch_size, head) for name in seconds}
     logits = 4 * batch_size * classes
 
@@ -113,7 +121,7 @@ def compare(classes: int, batch_size: int, head: str) -> dict:
         "torch_naive_over_ours": over_ours("torch_naive"),
         "torch_over_ours": over_ours("torch_fused"),
         "self_paced_over_plain": over_ours("ours_paced"),
-        "gflops": round(ceilings["flops"] / 1e9, 1), "gbytes": round(ceilings["bytes"] / 1e9, 1),
+        "gflops": round(rates["flops"] / 1e9, 1), "gbytes": round(rates["bytes"] / 1e9, 1),
         "peak_bytes": peaks["ours"], "paced_peak_bytes": peaks.get("ours_paced"),
         "naive_peak_bytes": peaks.get("naive"), "torch_peak_bytes": peaks.get("torch_fused"),
         "allowed_bytes": 12 * facts["params"] + 3 * logits,
@@ -121,22 +129,15 @@ def compare(classes: int, batch_size: int, head: str) -> dict:
     }
 
 
-def main(_):
+def main(argv) -> None:
+    del argv
     if _PEAK_OF.value:
         print_peak(_PEAK_OF.value)
         return
     cases = [(_CLASSES.value, _BATCH.value, _HEAD.value)]
     if _TABLE.value:
-        cases = [
-            (classes, batch, head) for head in ("FC4096-FC512", "FC4096-SC512")
-            for classes in (12_500, 25_000, 50_000, 100_000) for batch in (64, 256)
-        ]
-    for case in cases:
-        row = compare(*case)
-        if _TABLE.value:
-            measure.append_csv(__file__, row)
-        print(json.dumps(row) if _JSON.value else
-              "\n".join(f"{name:>24}  {value}" for name, value in row.items()) + "\n", flush=True)
+        cases = itertools.product((12_500, 25_000, 50_000, 100_000), (64, 256), TABLE_HEADS)
+    measure.report(__file__, (compare(*case) for case in cases))
 
 
 if __name__ == "__main__":

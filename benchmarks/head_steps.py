@@ -1,4 +1,7 @@
-"""The head step of each method: kc_jax's own, the obvious JAX one, and PyTorch's."""
+"""The head step of each method: kc_jax's own, the obvious JAX one, and PyTorch's.
+
+Each gives a run, which takes one step and gives the loss before it, and facts about the step.
+"""
 
 from collections.abc import Callable
 
@@ -85,6 +88,7 @@ def ours(head: str, sizes, batch, *, paced: bool, kind: str, dtype) -> tuple[Cal
     def run():
         held[0], metrics = step(held[0], on_device, rate)
         jax.block_until_ready((held[0], metrics))
+        return metrics["loss"]
 
     return run, {
         "state_bytes": memory.argument_size_in_bytes,
@@ -121,6 +125,7 @@ def naive(head: str, sizes, batch, **_) -> tuple[Callable, dict]:
     def run():
         held[0], held[1], loss = step(*held, *inputs)
         jax.block_until_ready((held, loss))
+        return loss
 
     return run, {}
 
@@ -135,9 +140,9 @@ def torch_fused(head: str, sizes, batch, **_) -> tuple[Callable, dict]:
     return _torch(head, sizes, batch, sparse=True, fused=True)
 
 
-def _torch(head: str, sizes, batch, *, sparse: bool, fused: bool) -> tuple[Callable, dict]:
+def torch_layers(head: str, sizes):
+    """Makes the trunk, the bottlenecks and the verticals' logits in PyTorch: a ModuleList."""
     torch = measure.optional_torch()
-    functional = torch.nn.functional
     spec = HeadSpec.parse(head)
     trunk = torch.nn.Linear(FEATURES, spec.trunk_width)
     count = len(sizes) if spec.bottleneck_structured else 1
@@ -145,13 +150,19 @@ def _torch(head: str, sizes, batch, *, sparse: bool, fused: bool) -> tuple[Calla
         torch.nn.Linear(spec.trunk_width, spec.bottleneck_width) for _ in range(count)
     )
     outputs = torch.nn.ModuleList(torch.nn.Linear(spec.bottleneck_width, n) for n in sizes)
-    modules = torch.nn.ModuleList([trunk, bottlenecks, outputs])
     with torch.no_grad():
         for layer in outputs:
             layer.weight.zero_()
             layer.bias.fill_(-float(np.log(sum(sizes))))
+    return torch.nn.ModuleList([trunk, bottlenecks, outputs])
+
+
+def _torch(head: str, sizes, batch, *, sparse: bool, fused: bool) -> tuple[Callable, dict]:
+    torch = measure.optional_torch()
+    functional = torch.nn.functional
+    trunk, bottlenecks, outputs = layers = torch_layers(head, sizes)
     tx = torch.optim.Adagrad(
-        modules.parameters(), lr=RATE, initial_accumulator_value=ACCUMULATOR, fused=fused
+        layers.parameters(), lr=RATE, initial_accumulator_value=ACCUMULATOR, fused=fused
     )
     features, ids, probs = (
         torch.from_numpy(batch[name]) for name in ("image", "target_ids", "target_probs")
@@ -174,5 +185,6 @@ def _torch(head: str, sizes, batch, *, sparse: bool, fused: bool) -> tuple[Calla
         tx.zero_grad(set_to_none=True)
         loss.backward()
         tx.step()
+        return loss.detach()
 
     return run, {}

@@ -1,6 +1,10 @@
 """Images per second of the input pipeline alone: reading, decoding and assembling batches.
 
-PYTHONPATH=. python benchmarks/input.py
+python -m benchmarks.input
+python -m benchmarks.input --rounds=1 --seconds=0.1 --json   # a quick look
+
+Costs two minutes of all cores: ten measures of two seconds each, six times. Glyphs are prepared
+once, in the user's cache; photographs for each run, in the temporary folder.
 """
 
 import functools
@@ -8,20 +12,27 @@ import io
 import pathlib
 import tempfile
 import time
+from collections.abc import Iterator
 
 import numpy as np
-import recording
 import tensorflow_datasets as tfds
+from absl import app, flags
 from PIL import Image
 
+from benchmarks import measure
 from configs import common, eft
 from kc_jax import config
 from kc_jax.data import batches, sources
 from kc_jax.data.targets import label_targets
 from kc_jax.train import feed
 
+_PRESET = flags.DEFINE_string("preset", "embedded", "Of configs/eft.py, whose glyphs are read.")
+_PHOTOS = flags.DEFINE_integer("photos", 512, "Photographs to draw.", lower_bound=1)
+_SECONDS = flags.DEFINE_float("seconds", 2.0, "Of each measure.", lower_bound=0)
+flags.set_default(measure.ROUNDS, 5)
+
 THREADS = (1, 2, 3, 4)
-NUM_PHOTOS, PHOTO_SIDE = 512, 256
+PHOTO_SIDE = 256
 CLASSES = "class_id,name,vertical,path\n0,a,one,a\n1,b,two,b\n"
 
 
@@ -41,7 +52,7 @@ class Photos(tfds.core.GeneratorBasedBuilder):
 
     def _generate_examples(self):
         rng = np.random.default_rng(0)
-        for index in range(NUM_PHOTOS):
+        for index in range(_PHOTOS.value):
             coarse = Image.fromarray(rng.integers(256, size=(32, 32, 3), dtype=np.uint8))
             file = io.BytesIO()
             coarse.resize((PHOTO_SIDE, PHOTO_SIDE), Image.Resampling.BICUBIC).save(file, "JPEG")
@@ -71,27 +82,24 @@ def pipeline(source: sources.Source, batch_size: int, threads: int) -> float:
         source, np.arange(len(source)), label_targets(source.labels), batch_size=batch_size, seed=0,
         read_threads=threads,
     )
-    return feed.images_per_second(stream, seconds=2.0)
+    return feed.images_per_second(stream, seconds=_SECONDS.value)
 
 
 def loop(source: sources.Source, batch_size: int) -> float:
     """Measures reading in a plain loop, which makes no batches: the peer."""
     rng, start, images = np.random.default_rng(0), time.monotonic(), 0
-    while time.monotonic() - start < 2.0:
+    while time.monotonic() - start < _SECONDS.value:
         for record in rng.integers(len(source), size=batch_size):
             source.read(record)
         images += batch_size
     return images / (time.monotonic() - start)
 
 
-def main() -> None:
-    """Measures glyphs and photographs with 1 to 4 threads."""
-    options = recording.parser(__doc__).parse_args()
+def compare() -> Iterator[dict]:
+    """Measures glyphs and photographs, in a plain loop and with 1 to 4 threads."""
     with tempfile.TemporaryDirectory() as folder:
-        glyphs = config.build(eft.get_config("embedded")).data
-        rows = []
         for name, data, batch_size in (
-            ("glyphs", glyphs, 32),
+            ("glyphs", config.build(eft.get_config(_PRESET.value)).data, 32),
             ("photographs", photographs(pathlib.Path(folder)), 64),
         ):
             source = sources.open_source(data, "train")
@@ -99,14 +107,18 @@ def main() -> None:
                 f"threads: {threads}": functools.partial(pipeline, source, batch_size, threads)
                 for threads in THREADS
             }
-            medians = recording.interleaved_medians(measures, options.rounds)
-            rows += [
-                {"input": name, "read by": way, "images/s": round(speed),
-                 "to plain loop": round(speed / medians["plain loop"], 3)}
-                for way, speed in medians.items()
-            ]
-    recording.report(__file__, rows, options.json)
+            medians = measure.interleaved_medians(measures, measure.ROUNDS.value)
+            for way, speed in medians.items():
+                yield {
+                    "input": name, "read by": way, "images/s": round(speed),
+                    "to plain loop": round(speed / medians["plain loop"], 3),
+                }
+
+
+def main(argv) -> None:
+    del argv
+    measure.report(__file__, compare())
 
 
 if __name__ == "__main__":
-    main()
+    app.run(main)

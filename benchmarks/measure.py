@@ -1,95 +1,72 @@
-"""Timing side by side, what the machine can do at best, and the CSV beside a benchmark."""
+"""What the benchmarks share: interleaved medians, the machine, a table, a CSV, a line of JSON.
 
+Nothing here imports JAX before it is needed, so that a benchmark can measure memory without it.
+"""
+
+import contextlib
 import csv
 import datetime
 import importlib.metadata
+import json
 import os
 import pathlib
 import platform
 import statistics
+import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
-import jax
-import jax.numpy as jnp
-import numpy as np
+from absl import flags
 
+JSON = flags.DEFINE_bool("json", False, "Print one line of JSON alone, and write no CSV.")
+ROUNDS = flags.DEFINE_integer("rounds", 7, "Interleaved; medians are reported.", lower_bound=1)
 
-def interleaved(runs: Mapping[str, Callable[[], None]], repeats: int) -> dict[str, float]:
-    """Times functions in turn, so that a noisy machine is noisy to all of them.
-
-    Args:
-      runs: by name; each does its work once and waits for the end.
-      repeats: of each, after one that is not counted.
-
-    Returns:
-      The median of each, seconds.
-    """
-    for run in runs.values():
-        run()
-    seconds = {name: [] for name in runs}
-    for _ in range(repeats):
-        for name, run in runs.items():
-            start = time.perf_counter()
-            run()
-            seconds[name].append(time.perf_counter() - start)
-    return {name: statistics.median(values) for name, values in seconds.items()}
+PACKAGES = ("jax", "flax", "optax", "grain", "numpy", "pillow", "scikit-learn", "torch")
 
 
-def matrix_rates(dtype=jnp.float32, side: int = 4096, rows: int = 256) -> dict[str, Callable]:
-    """Gives runs of [rows, side] × [side, side] products, by the library that makes them."""
-    rng = np.random.default_rng(0)
-    left, right = (rng.normal(size=(n, side)).astype(np.float32) for n in (rows, side))
-    a, b = (jax.device_put(jnp.asarray(x, dtype)) for x in (left, right))
-    product = jax.jit(lambda a, b: a @ b)
-    runs = {"jax": lambda: product(a, b).block_until_ready()}
-    if jax.default_backend() == "cpu":
-        runs["numpy"] = lambda: left @ right
-        torch = optional_torch()
-        if torch:
-            c, d = torch.from_numpy(left), torch.from_numpy(right)
-            runs["torch"] = lambda: c @ d
-    return runs
+def timed(call: Callable) -> tuple[float, object]:
+    """Gives the seconds that a call took, and its result."""
+    start = time.perf_counter()
+    result = call()
+    return time.perf_counter() - start, result
 
 
-def ceilings(dtype, repeats: int) -> dict[str, float]:
-    """Measures the best matrix product and copy of this device.
+def interleaved_medians(
+    measures: Mapping[str, Callable[[], float]], rounds: int
+) -> dict[str, float]:
+    """Takes measures in turn, so that a noisy machine is noisy to all of them.
 
     Args:
-      dtype: of the products.
-      repeats: of each.
+      measures: by name; each does its work once, waits for the end and gives its figure.
+      rounds: of all of them, after one that is not counted.
 
     Returns:
-      ``flops``, operations a second, and ``bytes``, read and written a second.
+      The median of each.
     """
-    side, rows = 4096, 256
-    size = 1 << 27
-    source = jnp.zeros(size, jnp.float32)
-    copies = {"jax": _jax_copy(source)}
-    if jax.default_backend() == "cpu":
-        host, other = np.zeros(size, np.float32), np.zeros(size, np.float32)
-        copies["numpy"] = lambda: np.copyto(other, host)
-    products = interleaved(matrix_rates(dtype, side, rows), repeats)
-    copied = interleaved(copies, repeats)
-    return {
-        "flops": 2 * rows * side * side / min(products.values()),
-        "bytes": 2 * 4 * size / min(copied.values()),
-    }
+    values = {name: [] for name in measures}
+    for turn in range(rounds + 1):
+        for name, measure in measures.items():
+            value = measure()
+            if turn:
+                values[name].append(value)
+    return {name: statistics.median(taken) for name, taken in values.items()}
 
 
-def _jax_copy(source: jax.Array) -> Callable:
-    # Donated, so that no fresh pages are counted.
-    step = jax.jit(lambda x: x + 1, donate_argnums=0)
-    held = [source]
+def median_seconds(runs: Mapping[str, Callable], rounds: int) -> dict[str, float]:
+    """Times functions in turn; gives the median of each, as `interleaved_medians`."""
+    return interleaved_medians(
+        {name: lambda run=run: timed(run)[0] for name, run in runs.items()}, rounds
+    )
 
-    def run():
-        held[0] = step(held[0]).block_until_ready()
 
-    return run
+def peak_resident_bytes() -> int:
+    """Gives the peak of this process's own memory; `getrusage` counts its parent's too."""
+    status = pathlib.Path("/proc/self/status").read_text(encoding="utf-8")
+    return 1024 * int(status.split("VmHWM:")[1].split()[0])
 
 
 def optional_torch():
-    """Imports PyTorch where it is installed, else gives None."""
+    """Imports PyTorch where it is installed, with a thread a core, else gives None."""
     try:
         import torch
     except ImportError:
@@ -99,45 +76,76 @@ def optional_torch():
 
 
 def machine() -> dict[str, str]:
-    """Describes where and with what a benchmark ran."""
+    """Describes when, where and with what a benchmark ran."""
+    import jax
+
+    kind = _processor() if jax.default_backend() == "cpu" else jax.devices()[0].device_kind
     versions = {"python": platform.python_version()}
-    for name in ("jax", "numpy", "torch", "scikit-learn"):
-        try:
+    for name in PACKAGES:
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
             versions[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            continue
     return {
         "date": datetime.date.today().isoformat(),
-        "device": jax.devices()[0].device_kind if jax.default_backend() != "cpu" else _processor(),
+        "device": f"{jax.device_count()} × {kind}",
         "cores": str(len(os.sched_getaffinity(0))),
-        "versions": " ".join(f"{k} {v}" for k, v in versions.items()),
+        "load": f"{os.getloadavg()[0]:.1f}",
+        "versions": " ".join(f"{name} {version}" for name, version in versions.items()),
     }
 
 
 def _processor() -> str:
-    for line in pathlib.Path("/proc/cpuinfo").read_text().splitlines():
+    for line in pathlib.Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
         if line.startswith("model name"):
             return line.split(":", 1)[1].strip()
-    return platform.processor()
+    return platform.machine()
 
 
-def append_csv(script: str, row: Mapping[str, object]) -> None:
-    """Adds a row to the CSV beside a script.
+def report(script: str, rows: Iterable[Mapping]) -> None:
+    """Appends rows to the CSV beside a script and prints them, or prints one line of JSON.
 
     Args:
-      script: its ``__file__``.
+      script: the benchmark's ``__file__``.
+      rows: of the same keys. Each is written as soon as it is there; whatever is printed while
+        it is made goes to stderr.
+    """
+    path, taken = pathlib.Path(script), []
+    with contextlib.redirect_stdout(sys.stderr):
+        for row in rows:
+            taken.append(row)
+            if not JSON.value:
+                append_csv(path.with_suffix(".csv"), {**row, **machine()})
+    if JSON.value:
+        figures = taken[0] if len(taken) == 1 else {"rows": taken}
+        print(json.dumps({"benchmark": path.stem, **figures, **machine()}))
+    else:
+        print(table(taken))
+
+
+def append_csv(path: pathlib.Path, row: Mapping) -> None:
+    """Adds a row to a CSV, which is made where there is none.
+
+    Args:
+      path: of the file.
       row: by column; a file with other columns is refused.
     """
-    path = pathlib.Path(script).with_suffix(".csv")
-    row = {**row, **machine()}
-    if path.exists():
+    is_new = not path.exists()
+    if not is_new:
         with path.open(encoding="utf-8", newline="") as file:
             columns = next(csv.reader(file))
         if columns != list(row):
             raise SystemExit(f"{path} has other columns ({', '.join(columns)}); move it away")
-    fresh = not path.exists()
     with path.open("a", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, list(row))
-        if fresh:
+        writer = csv.DictWriter(file, list(row), lineterminator="\n")
+        if is_new:
             writer.writeheader()
         writer.writerow(row)
+
+
+def table(rows: Sequence[Mapping]) -> str:
+    """Writes one line a key, and one column a row."""
+    columns = [list(rows[0]), *([str(value) for value in row.values()] for row in rows)]
+    widths = [max(map(len, column)) for column in columns]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+        for line in zip(*columns, strict=True)
+    )

@@ -1,28 +1,24 @@
 """Measures the soft-target store: bytes, and rates of writing and reading on one core.
 
-python benchmarks/soft_targets.py --classes=5000 --top_k=100 --records=20000
-python benchmarks/soft_targets.py --json
+python -m benchmarks.soft_targets --classes=5000 --top_k=100 --records=20000   # the defaults
+python -m benchmarks.soft_targets --json
+
+Costs some seconds of one core and 15 MB of the temporary folder.
 
 Rates are image-views a second, medians of rounds in which all take turns, files in the page cache.
 `top_k`, which comes before writing, and plain u16 ids and f16 probabilities in batches of the same
 records are measured beside it; ``first_reads`` are those that compare checksums too.
 """
 
-import csv
 import dataclasses
-import datetime
-import json
-import os
 import pathlib
-import platform
-import statistics
 import tempfile
-import time
 from collections.abc import Callable
 
 import numpy as np
 from absl import app, flags
 
+from benchmarks import measure
 from kc_jax import artifacts
 from kc_jax.core import quantisation, soft_targets
 from kc_jax.data.vertical_store import VerticalStore, store_inputs, write_vertical
@@ -30,8 +26,6 @@ from kc_jax.data.vertical_store import VerticalStore, store_inputs, write_vertic
 _CLASSES = flags.DEFINE_integer("classes", 5000, "Classes of the vertical.", lower_bound=1)
 _TOP_K = flags.DEFINE_integer("top_k", 100, "Probabilities kept of an image-view.", lower_bound=1)
 _RECORDS = flags.DEFINE_integer("records", 20_000, "Image-views in the store.", lower_bound=256)
-_ROUNDS = flags.DEFINE_integer("rounds", 7, "Of which medians are taken.", lower_bound=1)
-_JSON = flags.DEFINE_bool("json", False, "Prints one line of JSON and writes no CSV.")
 
 BATCH_SIZE = 256
 
@@ -111,7 +105,7 @@ def plain_reader(trial: Trial) -> Callable[[], None]:
     return run
 
 
-def measure(trial: Trial, rounds: int) -> dict[str, float]:
+def compare(trial: Trial, rounds: int) -> dict[str, float]:
     """Measures everything in turn; gives bytes and rates by name."""
     artifacts.is_complete(trial.directory, trial.inputs())
     write = writer(trial)
@@ -131,41 +125,20 @@ def measure(trial: Trial, rounds: int) -> dict[str, float]:
         "reads_per_s": (lambda: read(checked, trial.batches), count),
         "plain_reads_per_s": (plain_reader(trial), count),
     }
-    seconds: dict[str, list[float]] = {name: [] for name in ways}
-    for _ in range(rounds):
-        for name, (run, _) in ways.items():
-            start = time.perf_counter()
-            run()
-            seconds[name].append(time.perf_counter() - start)
-    rates = {name: round(ways[name][1] / statistics.median(seconds[name])) for name in ways}
+    seconds = measure.median_seconds({name: run for name, (run, _) in ways.items()}, rounds)
+    rates = {name: round(ways[name][1] / taken) for name, taken in seconds.items()}
     plain_bytes = 4 * min(trial.top_k, trial.num_classes)
     return {
+        "classes": trial.num_classes, "top_k": trial.top_k, "records": _RECORDS.value,
         "bytes_per_view": facts["bytes_per_view"], "plain_bytes_per_view": plain_bytes, **rates,
     }
 
 
-def main(argv):
+def main(argv) -> None:
     del argv
     with tempfile.TemporaryDirectory() as directory:
-        figures = measure(make_trial(pathlib.Path(directory)), _ROUNDS.value)
-    if _JSON.value:
-        print(json.dumps(figures))
-        return
-    row = {
-        "date": datetime.date.today().isoformat(), "machine": platform.machine(),
-        "cores": os.cpu_count(),
-        "python": platform.python_version(), "numpy": np.__version__,
-        "classes": _CLASSES.value, "top_k": _TOP_K.value, "records": _RECORDS.value, **figures,
-    }
-    for name, value in row.items():
-        print(f"{name:22} {value}")
-    path = pathlib.Path(__file__).with_suffix(".csv")
-    is_new = not path.exists()
-    with path.open("a", newline="", encoding="utf-8") as file:
-        table = csv.DictWriter(file, row, lineterminator="\n")
-        if is_new:
-            table.writeheader()
-        table.writerow(row)
+        trial = make_trial(pathlib.Path(directory))
+        measure.report(__file__, [compare(trial, measure.ROUNDS.value)])
 
 
 if __name__ == "__main__":

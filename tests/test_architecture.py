@@ -1,6 +1,7 @@
 """Which part of the package may know which.
 
 core ← {models, data} ← train ← stages ← the commands main and study, which share `command`.
+Benchmarks may know all of it, and nothing knows them.
 """
 
 import ast
@@ -27,6 +28,7 @@ MAY_IMPORT = {
     "main": PARTS | {"command", "main"},
     "study": PARTS | {"command", "study"},
     "configs": {"configs"},
+    "benchmarks": PARTS | {"command", "main", "study"},
 }
 BANNED = {"tensorflow", "pickle"}
 STAGE_NAMES = {"stage", "stage_name", "stages"}
@@ -63,6 +65,8 @@ def violations(module, source):
 
 def allowed(module, part, name):
     if name.startswith(".") or any(starts_with(name, banned) for banned in BANNED):
+        return False
+    if starts_with(name, "benchmarks") and part != "benchmarks":
         return False
     if starts_with(name, "flax") and part == "core":
         return False
@@ -103,7 +107,9 @@ def modules(folder):
     return [(name.removesuffix(".__init__"), file) for name, file in found]
 
 
-@pytest.mark.parametrize("name, file", modules("kc_jax") + modules("configs"))
+@pytest.mark.parametrize(
+    "name, file", modules("kc_jax") + modules("configs") + modules("benchmarks")
+)
 def test_modules_keep_to_their_layer(name, file):
     assert violations(name, file.read_text(encoding="utf-8")) == []
 
@@ -144,6 +150,8 @@ def test_every_layer_is_looked_at():
         ("kc_jax.elsewhere", "import jax"),
         ("kc_jax", "from kc_jax import config"),
         ("configs.eft", "from kc_jax import config"),
+        ("kc_jax.train.loop", "from benchmarks import measure"),
+        ("configs.eft", "from benchmarks import measure"),
     ],
 )
 def test_violations_are_seen(module, source):
@@ -162,6 +170,7 @@ def test_violations_are_seen(module, source):
         ("kc_jax.train.step", "from jax.sharding import Mesh\nfrom kc_jax import sharding"),
         ("kc_jax.sharding", "import jax\nmesh = jax.make_mesh((1,), ('data',))"),
         ("kc_jax.stages.runner", "from kc_jax import sharding\nmesh = sharding.make_mesh()"),
+        ("benchmarks.input", "from benchmarks import measure\nfrom kc_jax.data import sources"),
     ],
 )
 def test_what_is_allowed(module, source):
