@@ -1,6 +1,6 @@
 """What a device can do at best: multiply matrices and copy."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import jax
 import jax.numpy as jnp
@@ -8,23 +8,36 @@ import numpy as np
 
 from benchmarks import measure
 
+SIDE, ROWS, COPIED = 4096, 256, 1 << 27
 
-def best_rates(dtype, rounds: int) -> dict[str, float]:
-    """Measures the best matrix product and copy of this device.
+
+def runs(dtype) -> dict[str, Callable]:
+    """Gives runs of the device's best, to be timed in turn with what is measured against it.
 
     Args:
       dtype: of the products.
-      rounds: of each.
+    """
+    products = matrix_products(dtype, SIDE, ROWS)
+    return {
+        **{f"product/{name}": run for name, run in products.items()},
+        **{f"copy/{name}": run for name, run in copies(COPIED).items()},
+    }
+
+
+def best_rates(seconds: Mapping[str, float]) -> dict[str, float]:
+    """Gives the best rates that the runs show.
+
+    Args:
+      seconds: by name of the run; other names are ignored.
 
     Returns:
       ``flops``, operations a second, and ``bytes``, read and written a second.
     """
-    side, rows, size = 4096, 256, 1 << 27
-    products = measure.median_seconds(matrix_products(dtype, side, rows), rounds)
-    copied = measure.median_seconds(copies(size), rounds)
+    def best(kind: str) -> float:
+        return min(value for name, value in seconds.items() if name.startswith(f"{kind}/"))
+
     return {
-        "flops": 2 * rows * side * side / min(products.values()),
-        "bytes": 2 * 4 * size / min(copied.values()),
+        "flops": 2 * ROWS * SIDE * SIDE / best("product"), "bytes": 2 * 4 * COPIED / best("copy"),
     }
 
 
