@@ -55,8 +55,8 @@ def batch_sharded(mesh: Mesh) -> NamedSharding:
 def head_shardings(mesh: Mesh, tree):
     """Says where the leaves of a network's variables, or of its training state, lie.
 
-    Tiles, slots and verticals are split over ``model`` by their first axis, shared layers of the
-    head by their units; all else lies on every device, and so does what does not split evenly.
+    Tiles, slots and verticals are split over ``model`` by the first axis that splits evenly, shared
+    layers of the head by their units; all else lies on every device.
 
     Args:
       mesh: of the devices.
@@ -69,16 +69,16 @@ def head_shardings(mesh: Mesh, tree):
 
 def _spec(mesh: Mesh, path, shape: tuple[int, ...]) -> PartitionSpec:
     names = jax.tree_util.keystr(path, simple=True, separator="/").split("/")
-    in_shared_layer = "shared" in names and ("trunk" in names or "bottleneck" in names)
-    if in_shared_layer:
-        axis = len(shape) - 1
+    if "shared" in names and ("trunk" in names or "bottleneck" in names):
+        axes = [len(shape) - 1]
     elif "individual" in names or "logits" in names or ("pace" in names and len(shape) == 2):
-        axis = 0
+        axes = range(len(shape))
     else:
-        return PartitionSpec()
-    if shape[axis] % mesh.shape[MODEL_AXIS]:
-        return PartitionSpec()
-    return PartitionSpec(*[None] * axis, MODEL_AXIS)
+        axes = []
+    for axis in axes:
+        if shape[axis] % mesh.shape[MODEL_AXIS] == 0:
+            return PartitionSpec(*[None] * axis, MODEL_AXIS)
+    return PartitionSpec()
 
 
 def map_shards(mesh: Mesh, function: Callable, in_specs, out_specs, **options) -> Callable:

@@ -40,7 +40,7 @@ def tile_logits(
     Args:
       inputs: f32[B, G, D], or f32[B, D] where all verticals share it.
       group_of_tile: i32[T].
-      kernel: f32[T, D, tile].
+      kernel: f32[T, tile, D].
       bias: f32[T, tile].
       dtype: of the product, which adds up in f32.
 
@@ -49,7 +49,7 @@ def tile_logits(
     """
     if inputs.ndim == 3:
         inputs = jnp.take(inputs, group_of_tile, axis=1)
-    formula = "bd,tdc->btc" if inputs.ndim == 2 else "btd,tdc->btc"
+    formula = "bd,tcd->btc" if inputs.ndim == 2 else "btd,tcd->btc"
     product = jnp.einsum(
         formula, inputs.astype(dtype), kernel.astype(dtype), preferred_element_type=jnp.float32
     )

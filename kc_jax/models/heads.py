@@ -11,9 +11,19 @@ from kc_jax.core import self_paced
 from kc_jax.core.head_spec import HeadSpec
 
 _HE_NORMAL = nn.initializers.variance_scaling(2.0, "fan_in", "normal")
-_HE_NORMAL_STRUCTURED = nn.initializers.variance_scaling(
+
+
+def transposed(init: Callable) -> Callable:
+    """Makes an initialiser of kernels [..., out, in] of one of kernels [..., in, out]."""
+    def transposed_init(key, shape, dtype):
+        return jnp.swapaxes(init(key, (*shape[:-2], shape[-1], shape[-2]), dtype), -1, -2)
+
+    return transposed_init
+
+
+_HE_NORMAL_STRUCTURED = transposed(nn.initializers.variance_scaling(
     2.0, "fan_in", "normal", in_axis=-2, out_axis=-1, batch_axis=(0,)
-)
+))
 
 
 class StructuredDense(nn.Module):
@@ -32,13 +42,16 @@ class StructuredDense(nn.Module):
     @nn.compact
     def __call__(self, inputs: jax.Array) -> jax.Array:
         """Maps f32[B, D], shared, or f32[B, V, D], a vertical's own, to f32[B, V, features]."""
-        shape = (self.num_verticals, inputs.shape[-1], self.features)
+        shape = (self.num_verticals, self.features, inputs.shape[-1])
         kernel = self.param("kernel", _HE_NORMAL_STRUCTURED, shape, jnp.float32)
-        bias = self.param("bias", nn.initializers.zeros, shape[::2], jnp.float32)
-        # With the shared inputs spread, no product needs a kernel transposed, which XLA would copy.
+        bias = self.param("bias", nn.initializers.zeros, shape[:2], jnp.float32)
+        inputs, kernel = inputs.astype(self.dtype), kernel.astype(self.dtype)
         if inputs.ndim == 2:
-            inputs = jnp.broadcast_to(inputs[:, None], (len(inputs), *shape[:2]))
-        outputs = jnp.einsum("bvd,vdf->bvf", inputs.astype(self.dtype), kernel.astype(self.dtype))
+            # Kernels [out, in] are together one matrix, of which no product transposes a part.
+            whole = jnp.einsum("bd,ud->bu", inputs, kernel.reshape(-1, shape[-1]))
+            outputs = whole.reshape(-1, *shape[:2])
+        else:
+            outputs = jnp.einsum("bvd,vfd->bvf", inputs, kernel)
         return outputs + bias.astype(self.dtype)[None]
 
 
@@ -93,7 +106,7 @@ class Bottleneck(nn.Module):
 
 
 class LogitDense(nn.Module):
-    """Is a dense layer whose products, of any type, add up in f32."""
+    """Is a dense layer whose kernel is [out, in] and whose products, of any type, add up in f32."""
 
     features: int
     kernel_init: Callable
@@ -103,11 +116,11 @@ class LogitDense(nn.Module):
     @nn.compact
     def __call__(self, inputs: jax.Array) -> jax.Array:
         """Maps f32[B, D] to f32[B, features]."""
-        shape = (inputs.shape[-1], self.features)
-        kernel = self.param("kernel", self.kernel_init, shape, jnp.float32)
-        bias = self.param("bias", self.bias_init, shape[1:], jnp.float32)
-        product = jnp.matmul(
-            inputs.astype(self.dtype), kernel.astype(self.dtype),
+        shape = (self.features, inputs.shape[-1])
+        kernel = self.param("kernel", transposed(self.kernel_init), shape, jnp.float32)
+        bias = self.param("bias", self.bias_init, shape[:1], jnp.float32)
+        product = jnp.einsum(
+            "bd,cd->bc", inputs.astype(self.dtype), kernel.astype(self.dtype),
             preferred_element_type=jnp.float32,
         )
         return product + bias[None]

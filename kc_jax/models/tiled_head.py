@@ -34,9 +34,9 @@ class TiledLogits(nn.Module):
     def __call__(self, bottleneck: jax.Array) -> jax.Array:
         """Maps f32[B, s2], or f32[B, slots, s2], to f32[B, tiles, tile]; padding is −1e30."""
         layout, dtype = self.layout, self.dtype
-        shape = (layout.num_tiles, bottleneck.shape[-1], layout.tile)
+        shape = (*layout.valid.shape, bottleneck.shape[-1])
         kernel = self.param("kernel", nn.initializers.zeros, shape, jnp.float32)
-        bias = self.param("bias", nn.initializers.zeros, shape[::2], jnp.float32)
+        bias = self.param("bias", nn.initializers.zeros, shape[:2], jnp.float32)
 
         def local(bottleneck, kernel, bias, group_of_tile, slot_of_split, valid, axis):
             inputs = bottleneck
@@ -106,7 +106,7 @@ def from_logical(layout: TiledLayout, params: dict, level: str | None) -> dict:
             params[part] = {**params[part], "individual": own}
     verticals = [params["logits"][f"vertical_{v}"] for v in range(len(layout.sizes))]
     params["logits"] = {
-        name: _tiles(layout, jnp.concatenate([vertical[name] for vertical in verticals], axis=-1))
+        name: _tiles(layout, jnp.concatenate([vertical[name] for vertical in verticals]))
         for name in ("kernel", "bias")
     }
     if level == "class":
@@ -123,7 +123,7 @@ def to_logical(layout: TiledLayout, params: dict, level: str | None) -> dict:
             params[part] = {**params[part], "individual": own}
     ends = np.cumsum(layout.sizes)[:-1].tolist()
     split = {
-        name: jnp.split(_classes(layout, params["logits"][name]), ends, axis=-1)
+        name: jnp.split(_classes(layout, params["logits"][name]), ends)
         for name in ("kernel", "bias")
     }
     params["logits"] = {
@@ -141,13 +141,12 @@ def _slots(layout: TiledLayout, values: jax.Array) -> jax.Array:
 
 
 def _tiles(layout: TiledLayout, values: jax.Array) -> jax.Array:
-    """Lays [..., C] out as [tiles, ..., tile]."""
-    columns = jnp.zeros((*values.shape[:-1], layout.valid.size), values.dtype)
-    columns = columns.at[..., layout.position_of_class].set(values)
-    return jnp.moveaxis(columns.reshape(*values.shape[:-1], *layout.valid.shape), -2, 0)
+    """Lays [C, …] out as [tiles, tile, …]."""
+    columns = jnp.zeros((layout.valid.size, *values.shape[1:]), values.dtype)
+    columns = columns.at[layout.position_of_class].set(values)
+    return columns.reshape(*layout.valid.shape, *values.shape[1:])
 
 
 def _classes(layout: TiledLayout, values: jax.Array) -> jax.Array:
     """Undoes `_tiles`."""
-    columns = jnp.moveaxis(values, 0, -2)
-    return columns.reshape(*columns.shape[:-2], -1)[..., layout.position_of_class]
+    return values.reshape(-1, *values.shape[2:])[layout.position_of_class]

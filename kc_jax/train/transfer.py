@@ -54,13 +54,12 @@ def transfer(
 def _spread(given, wanted, num_verticals: int):
     """Cuts a shared layer's units into the generic part and a copy for every vertical."""
     generic = wanted["shared"]["bias"].shape[0] if "shared" in wanted else 0
-    individual = jax.tree.map(
-        lambda x: jnp.broadcast_to(x[..., generic:], (num_verticals, *x[..., generic:].shape)),
-        given["shared"],
-    )
+    shared = given["shared"]
+    own = {"kernel": shared["kernel"][:, generic:].T, "bias": shared["bias"][generic:]}
+    individual = jax.tree.map(lambda x: jnp.broadcast_to(x, (num_verticals, *x.shape)), own)
     if not generic:
         return {"individual": individual}
-    return {"shared": jax.tree.map(lambda x: x[..., :generic], given["shared"]),
+    return {"shared": jax.tree.map(lambda x: x[..., :generic], shared),
             "individual": individual}
 
 

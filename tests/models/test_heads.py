@@ -142,7 +142,7 @@ def test_kernels_start_with_the_wished_deviation():
 def test_structured_layers_start_like_a_layer_of_one_vertical(shared):
     inputs = jnp.zeros((1, 50) if shared else (1, 40, 50))
     params = StructuredDense(40, 60).init(jax.random.key(0), inputs)["params"]
-    assert params["kernel"].shape == (40, 50, 60)
+    assert params["kernel"].shape == (40, 60, 50)
     np.testing.assert_allclose(np.std(params["kernel"]), np.sqrt(2 / 50), rtol=0.02)
     np.testing.assert_array_equal(params["bias"], np.zeros((40, 60)))
 

@@ -6,12 +6,17 @@ import numpy as np
 
 
 def dense(inputs, layer, vertical=None):
-    """Applies a layer of the parameter tree; of a structured one, a vertical's part."""
+    """Applies a layer of the parameter tree; of a structured one, a vertical's part [out, in]."""
     kernel = np.asarray(layer["kernel"], np.float64)
     bias = np.asarray(layer["bias"], np.float64)
     if vertical is not None:
-        kernel, bias = kernel[vertical], bias[vertical]
+        kernel, bias = kernel[vertical].T, bias[vertical]
     return np.asarray(inputs, np.float64) @ kernel + bias
+
+
+def logit_layer(inputs, layer):
+    """Applies a vertical's last layer, whose kernel is [classes, in]."""
+    return dense(inputs, {"kernel": np.asarray(layer["kernel"]).T, "bias": layer["bias"]})
 
 
 def relu(x):
@@ -39,7 +44,7 @@ def logits(features, params, num_verticals):
     outputs = []
     for v in range(num_verticals):
         inputs = bottleneck(trunk(features, params["trunk"], v), params["bottleneck"], v)
-        outputs.append(dense(inputs, params["logits"][f"vertical_{v}"]))
+        outputs.append(logit_layer(inputs, params["logits"][f"vertical_{v}"]))
     return outputs
 
 

@@ -15,7 +15,7 @@ def logits(params, features, sizes):
         hidden = _units(trunk, features, v)
         seen = _units(bottleneck, hidden, v)
         layer = params["logits"][f"vertical_{v}"]
-        own = seen @ layer["kernel"] + layer["bias"]
+        own = seen @ layer["kernel"].T + layer["bias"][None]
         if "pace" in params:
             gamma = params["pace"]["gamma"]
             pace = gamma[v] if len(gamma) == len(sizes) else gamma[None, first : first + size]
@@ -31,7 +31,7 @@ def _units(layer, inputs, vertical):
         parts.append(inputs @ layer["shared"]["kernel"] + layer["shared"]["bias"][None])
     if "individual" in layer:
         own = jax.tree.map(lambda x: x[vertical], layer["individual"])
-        parts.append(inputs @ own["kernel"] + own["bias"][None])
+        parts.append(inputs @ own["kernel"].T + own["bias"][None])
     return jnp.maximum(jnp.concatenate(parts, axis=1), 0.0)
 
 

@@ -86,7 +86,7 @@ def spread_padding(model, state):
         valid = jnp.asarray(model.layout.valid)
         tiles = params["logits"]
         return {**params, "logits": {
-            "kernel": jnp.where(valid[:, None], tiles["kernel"], 3.0),
+            "kernel": jnp.where(valid[..., None], tiles["kernel"], 3.0),
             "bias": jnp.where(valid, tiles["bias"], 50.0),
         }}
 
