@@ -79,23 +79,28 @@ def in_torch(make_layers, text, sizes):
     init = jax.jit(lambda key: network.init(key, features, train=False)["params"])
     params = init(jax.random.key(0))
     trunk, bottlenecks, outputs = layers
-    copy(trunk, params["trunk"]["shared"])
+    copy(trunk, shared(params["trunk"]))
     for number, layer in enumerate(bottlenecks):
         if "individual" in params["bottleneck"]:
             own = params["bottleneck"]["individual"]
             copy(layer, {name: value[number] for name, value in own.items()})
         else:
-            copy(layer, params["bottleneck"]["shared"])
+            copy(layer, shared(params["bottleneck"]))
     for number, layer in enumerate(outputs):
         copy(layer, params["logits"][f"vertical_{number}"])
     return layers
+
+
+def shared(part):
+    """Gives a shared layer with its kernel as PyTorch has it, [out, in], as all others are."""
+    return {**part["shared"], "kernel": part["shared"]["kernel"].T}
 
 
 def copy(layer, params):
     import torch
 
     with torch.no_grad():
-        layer.weight.copy_(torch.tensor(np.asarray(params["kernel"]).T))
+        layer.weight.copy_(torch.tensor(np.asarray(params["kernel"])))
         layer.bias.copy_(torch.tensor(np.asarray(params["bias"])))
 
 
