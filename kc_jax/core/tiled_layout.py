@@ -93,6 +93,10 @@ class TiledLayout:
         classes[self.position_of_class] = np.arange(len(self.position_of_class))
         return classes
 
+    def in_class_order(self, values):
+        """Takes the classes out of the tiles: maps [..., tiles, tile] to [..., C]."""
+        return values.reshape(*values.shape[:-2], -1)[..., self.position_of_class]
+
     @functools.cached_property
     def home_of_vertical(self) -> np.ndarray:
         """Gives the shard that holds each vertical's bottleneck: i32[V]."""

@@ -50,8 +50,12 @@ def bytes_per_device(config: Config, training: Training, space: LabelSpace) -> d
 
 def network_shapes(config: Config, model: Classifier):
     """Gives the shapes of a network's variables: a tree of `jax.ShapeDtypeStruct`."""
-    init = functools.partial(model.init, train=False)
-    return jax.eval_shape(init, jax.random.key(0), images_shape(config, 1))
+    return _traced_shapes(model, images_shape(config, 1))
+
+
+@functools.lru_cache(maxsize=16)
+def _traced_shapes(model: Classifier, images: jax.ShapeDtypeStruct):
+    return jax.eval_shape(functools.partial(model.init, train=False), jax.random.key(0), images)
 
 
 def images_shape(config: Config, batch_size: int) -> jax.ShapeDtypeStruct:

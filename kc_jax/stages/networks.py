@@ -183,7 +183,7 @@ def load_predictor(
     def ask(batch: Batch) -> np.ndarray:
         logits = np.asarray(predict(variables, put(batch)))
         if model.layout is not None:
-            logits = logits.reshape(len(logits), -1)[:, model.layout.position_of_class]
+            logits = model.layout.in_class_order(logits)
         if not np.isfinite(logits).all():
             raise NonFiniteLogitsError(
                 f"{directory} gives logits that are not finite for records of {split!r}, so it "

@@ -252,7 +252,7 @@ def _further_values(task: Task, model: Classifier, schedule: Callable) -> Callab
         if "pace" in state.params:
             gamma = np.asarray(state.params["pace"]["gamma"])
             if gamma.ndim == 2:
-                gamma = gamma.ravel()[model.layout.position_of_class]
+                gamma = model.layout.in_class_order(gamma)
             values["pace"] = _pace_by_vertical(gamma, task.space)
         return values
 

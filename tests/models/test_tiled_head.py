@@ -41,10 +41,6 @@ def make(head, level, dtype=jnp.float32):
     return logical, tiled, random_variables(logical, images(), train=True)["params"]
 
 
-def in_class_order(tiled, logits):
-    return logits.reshape(len(logits), -1)[:, tiled.layout.position_of_class]
-
-
 @EVERY
 @LEVELS
 def test_tiles_give_the_logits_of_whole_verticals(head, level):
@@ -52,7 +48,7 @@ def test_tiles_give_the_logits_of_whole_verticals(head, level):
     expected = logical.apply({"params": params}, images(), train=False)
     laid_out = classifier.from_logical(tiled, params)
     given = tiled.apply({"params": laid_out}, images(), train=False)
-    np.testing.assert_allclose(in_class_order(tiled, given), expected, rtol=1e-6, atol=1e-6)
+    np.testing.assert_allclose(tiled.layout.in_class_order(given), expected, rtol=1e-6, atol=1e-6)
     padding = np.asarray(given)[:, ~tiled.layout.valid]
     assert padding.size and np.all(padding == -1e30)
 
@@ -105,7 +101,7 @@ def test_bfloat16_products_add_up_in_float32(head):
     plain = logical.apply({"params": params}, images(), train=False)
     expected = exact.apply({"params": params}, images(), train=False)
     assert given.dtype == plain.dtype == jnp.float32
-    np.testing.assert_allclose(in_class_order(tiled, given), plain, rtol=1e-6, atol=1e-6)
+    np.testing.assert_allclose(tiled.layout.in_class_order(given), plain, rtol=1e-6, atol=1e-6)
     np.testing.assert_allclose(plain, expected, rtol=0.05, atol=0.5)
     # Rounded to bfloat16 on the way out, every logit would be one of these.
     rounded = np.asarray(plain.astype(jnp.bfloat16).astype(jnp.float32))

@@ -1,29 +1,15 @@
-import os
-import pathlib
-import subprocess
-import sys
-
 import pytest
 
 from kc_jax import artifacts
+from tests import eight_devices
 
 
 @pytest.mark.slow
 def test_the_main_job_on_eight_devices_ends_as_on_one(finished, data_directory, tmp_path):
     """Two devices share the batch, four the heads, also those of teachers with few classes."""
-    environment = {
-        **os.environ,
-        "JAX_PLATFORMS": "cpu",
-        "XLA_FLAGS": "--xla_force_host_platform_device_count=8",
-    }
-    command = [
-        sys.executable, "-m", "kc_jax.main", "--config=configs/eft.py:smoke",
-        f"--config.data.directory={data_directory}", "--config.mesh.model=4",
-        f"--workdir={tmp_path}",
-    ]
-    subprocess.run(
-        command, env=environment, check=True, capture_output=True, text=True,
-        cwd=pathlib.Path(__file__).parents[2],
+    eight_devices.run_module(
+        "kc_jax.main", "--config=configs/eft.py:smoke", f"--config.data.directory={data_directory}",
+        "--config.mesh.model=4", f"--workdir={tmp_path}",
     )
     found, expected = (
         artifacts.read_json(workdir.results)["methods"]

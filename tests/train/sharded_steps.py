@@ -127,7 +127,7 @@ def run(data, model_devices, head, sizes, level, microbatches):
     found = jax.device_get(layout.logical(model, state))
     variables = {"params": state.params}
     scores = np.asarray(make_predict_step(model, views)(variables, on_devices))
-    by_class = scores.reshape(BATCH, -1)[:, model.layout.position_of_class]
+    by_class = model.layout.in_class_order(scores)
     best = make_top_k_step(model, views, TOP_K)(variables, on_devices)
     own_logits = np.asarray(step.logits(expected, inputs[0], sizes))
     order = np.argsort(-by_class, axis=1)[:, :TOP_K]

@@ -1,13 +1,10 @@
 import functools
 import json
-import os
-import pathlib
 import re
-import subprocess
-import sys
 
 import pytest
 
+from tests import eight_devices
 from tests.train import sharded_steps
 
 FAST = ("sc_2x4", "sc_1x8_paced_by_class", "few_1x8_paced", "fc_2x4")
@@ -19,16 +16,7 @@ CASES = [
 
 @functools.cache
 def results(names):
-    environment = {
-        **os.environ,
-        "JAX_PLATFORMS": "cpu",
-        "XLA_FLAGS": "--xla_force_host_platform_device_count=8",
-    }
-    run = subprocess.run(
-        [sys.executable, "-m", sharded_steps.__name__, *names], env=environment, check=True,
-        capture_output=True, text=True, cwd=pathlib.Path(__file__).parents[2],
-    )
-    return json.loads(run.stdout.splitlines()[-1])
+    return json.loads(eight_devices.run_module(sharded_steps.__name__, *names))
 
 
 def result(name):

@@ -1,9 +1,5 @@
 import json
-import os
-import pathlib
 import re
-import subprocess
-import sys
 
 import jax
 import jax.numpy as jnp
@@ -24,6 +20,7 @@ from kc_jax.train.step import (
     masked_mean,
     microbatches,
 )
+from tests import eight_devices
 from tests.models.random_variables import random_variables
 from tests.reference import losses as reference
 from tests.train import many_devices, sharded_steps, tiny
@@ -135,16 +132,8 @@ def test_predict_step_infers():
 
 
 def test_eight_devices_take_the_same_step_as_one():
-    environment = {
-        **os.environ,
-        "JAX_PLATFORMS": "cpu",
-        "XLA_FLAGS": "--xla_force_host_platform_device_count=8",
-    }
-    run = subprocess.run(
-        [sys.executable, "-m", many_devices.__name__], env=environment, check=True,
-        capture_output=True, text=True, cwd=pathlib.Path(__file__).parents[2],
-    )
-    many, one = json.loads(run.stdout.splitlines()[-1]), many_devices.result()
+    many = json.loads(eight_devices.run_module(many_devices.__name__))
+    one = many_devices.result()
     assert many.pop("devices") == 8
     for name, value in many.items():
         np.testing.assert_allclose(value, one[name], rtol=1e-5, atol=1e-6, err_msg=name)

@@ -1,0 +1,20 @@
+"""Runs a module in a process of its own that sees eight simulated devices."""
+
+import os
+import pathlib
+import subprocess
+import sys
+
+
+def run_module(name: str, *arguments: str) -> str:
+    """Gives the last line that `python -m NAME ARGUMENTS` prints on eight CPU devices."""
+    environment = {
+        **os.environ,
+        "JAX_PLATFORMS": "cpu",
+        "XLA_FLAGS": "--xla_force_host_platform_device_count=8",
+    }
+    run = subprocess.run(
+        [sys.executable, "-m", name, *arguments], env=environment, check=True,
+        capture_output=True, text=True, cwd=pathlib.Path(__file__).parents[1],
+    )
+    return run.stdout.splitlines()[-1]
