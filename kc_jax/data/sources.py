@@ -5,7 +5,7 @@ import functools
 import hashlib
 import io
 import pathlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import tensorflow_datasets as tfds
@@ -32,15 +32,21 @@ class Source:
       labels: each record's class ids, one or several.
       read: maps a record's index to its image, u8[H, W, channels].
       fingerprint: of records, labels and their order.
+      keys: each record's name, such as the path of its file; None names records by their index.
     """
 
     split: str
     labels: tuple[tuple[int, ...], ...]
     read: Callable[[int], np.ndarray]
     fingerprint: str
+    keys: Sequence[str] | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
+
+    def key(self, record: int) -> str:
+        """Gives the name of a record."""
+        return str(record) if self.keys is None else self.keys[record]
 
     def records_of(self, space: LabelSpace, vertical_id: int) -> np.ndarray:
         """Lists the records with a label in a vertical (F_map, Gao et al. 2017): i64[n]."""
@@ -136,7 +142,8 @@ def _without_or_only(train: Source, split: str, share: float) -> Source:
         )
     digest = artifacts.fingerprint([train.fingerprint, split, records.tolist()])
     return Source(
-        split, tuple(train.labels[r] for r in records), lambda i: train.read(records[i]), digest
+        split, tuple(train.labels[r] for r in records), lambda i: train.read(records[i]), digest,
+        [train.key(r) for r in records],
     )
 
 

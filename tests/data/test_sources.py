@@ -81,6 +81,8 @@ def test_the_validation_part_is_taken_out_of_the_training_records(prepared):
     assert sorted(images[0]) == sorted(images[1] + images[2])
     assert sorted(whole.labels) == sorted(train.labels + validation.labels)
     assert len({source.fingerprint for source in (whole, train, validation)}) == 3
+    for source in (train, validation):  # A record keeps its name.
+        assert [whole.labels[int(source.key(r))] for r in range(len(source))] == list(source.labels)
 
 
 def test_a_validation_part_of_nothing_is_named(prepared):
