@@ -89,6 +89,7 @@ def get_config(name: str) -> ml_collections.ConfigDict:
     config.mesh = {"data": -1, "model": 1, "layout": "auto", "tile": 0}
     config.running = {
         "checkpoint_every_steps": 500, "log_every_steps": 20, "print_every_seconds": 5.0,
+        "teacher_processes": 0,
     }
     return config
 
@@ -100,6 +101,7 @@ def photographs(config: ml_collections.ConfigDict, num_classes: int, num_vertica
         "num_verticals": num_verticals, "image_size": 224, "channels": 3, "augmentation": "photo",
         "test_augmentation": "photo_centre", "test_views": 1, "read_threads": 4,
     })
+    config.running.teacher_processes = 1  # Large networks fill all cores.
 
 
 def inception(config: ml_collections.ConfigDict, base: str) -> None:

@@ -54,7 +54,7 @@ def smoke(config):
         training.batch_size = 32
     config.student.distill_weight = 1.0
     config.student.self_paced.level = "vertical"
-    config.running.log_every_steps = 2
+    config.running.update({"log_every_steps": 2, "teacher_processes": 1})
     return config
 
 

@@ -222,11 +222,14 @@ class Running:
       checkpoint_every_steps: between checkpoints of one training.
       log_every_steps: between lines of metrics.jsonl.
       print_every_seconds: between progress lines where there is no terminal.
+      teacher_processes: that train teachers at once, each on its share of the cores; 0 takes one
+        for every core, and one where the devices are not CPUs. Each needs memory of its own.
     """
 
     checkpoint_every_steps: int
     log_every_steps: int
     print_every_seconds: float
+    teacher_processes: int
 
 
 @dataclasses.dataclass(frozen=True)
@@ -262,7 +265,7 @@ POSITIVE = {
     "num_verticals", "num_records", "print_every_seconds", "verify_records", "read_threads",
 }
 PARTS = ("backbone", "trunk", "bottleneck", "logits")
-NOT_NEGATIVE = {"seed", "tile"}
+NOT_NEGATIVE = {"seed", "tile", "teacher_processes"}
 SHARES = {"distill_weight", "warmup", "validation_share"}
 
 
