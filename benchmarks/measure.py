@@ -5,6 +5,7 @@ Nothing here imports JAX before it is needed, so that a benchmark can measure me
 
 import contextlib
 import csv
+import ctypes
 import datetime
 import importlib.metadata
 import json
@@ -70,6 +71,12 @@ def peak_resident_bytes() -> int:
     """Gives the peak of this process's own memory; `getrusage` counts its parent's too."""
     status = pathlib.Path("/proc/self/status").read_text(encoding="utf-8")
     return 1024 * int(status.split("VmHWM:")[1].split()[0])
+
+
+def forget_peak() -> None:
+    """Counts `peak_resident_bytes` anew from what is in use now; freed memory is given back."""
+    ctypes.CDLL(None).malloc_trim(0)
+    pathlib.Path("/proc/self/clear_refs").write_text("5", encoding="utf-8")
 
 
 def optional_torch():

@@ -3,6 +3,7 @@
 import functools
 import json
 import math
+import os
 import pathlib
 import subprocess
 import sys
@@ -180,3 +181,13 @@ def test_peak_memory_is_this_process_own():
         [sys.executable, "-c", code], cwd=ROOT, check=True, capture_output=True, text=True
     )
     assert 1 << 20 < int(child.stdout) < before / 2
+
+
+def test_a_peak_can_be_forgotten():
+    measure.forget_peak()
+    before = measure.peak_resident_bytes()
+    held = bytearray(os.urandom(1) * (1 << 28))
+    assert measure.peak_resident_bytes() - before > 1 << 27
+    del held
+    measure.forget_peak()
+    assert measure.peak_resident_bytes() - before < 1 << 27
