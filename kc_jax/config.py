@@ -83,7 +83,15 @@ class Model:
 
 @dataclasses.dataclass(frozen=True)
 class Multipliers:
-    """Multiplies the learning rate of the network's parts; 0 freezes one."""
+    """Multiplies the learning rate of the network's parts; 0 freezes one.
+
+    Attributes:
+      backbone: for the layers that turn an image into features.
+      trunk: for the first top layer.
+      bottleneck: for the second top layer.
+      logits: for the layer that names classes.
+      pace: for the scaling factors of self-paced logits.
+    """
 
     backbone: float
     trunk: float
@@ -159,7 +167,11 @@ class Training:
 
 @dataclasses.dataclass(frozen=True)
 class Student(Training):
-    """Adds the student's name, under which several students share a working directory."""
+    """Adds the student's name, under which several students share a working directory.
+
+    Attributes:
+      name: a word of letters, digits and underscores; the folder under ``students/``.
+    """
 
     name: str
 
@@ -236,7 +248,22 @@ class Running:
 
 @dataclasses.dataclass(frozen=True)
 class Config:
-    """Says everything about a run."""
+    """Says everything about a run.
+
+    Attributes:
+      name: of the run; it writes to ``runs/NAME`` unless ``--workdir`` says otherwise.
+      seed: of initial variables and of the records' order.
+      stages: to run, in order, unless ``--stages`` names others.
+      data: what images there are and how they are seen.
+      model: what all networks share.
+      generalist: how the baseline is trained.
+      teachers: how every specialist is trained.
+      soft_targets: what is kept of the teachers.
+      student: how the one network for all classes is trained.
+      evaluation: how test images are judged.
+      mesh: how devices are laid out.
+      running: how a run is watched and saved.
+    """
 
     name: str
     seed: int

@@ -30,6 +30,7 @@ MAY_IMPORT = {
     "study": PARTS | {"command", "study"},
     "configs": {"configs"},
     "benchmarks": PARTS | {"command", "main", "study"},
+    "docs": {"config"},
 }
 BANNED = {"tensorflow", "pickle"}
 STAGE_NAMES = {"stage", "stage_name", "stages"}
@@ -109,7 +110,8 @@ def modules(folder):
 
 
 @pytest.mark.parametrize(
-    "name, file", modules("kc_jax") + modules("configs") + modules("benchmarks")
+    "name, file",
+    modules("kc_jax") + modules("configs") + modules("benchmarks") + modules("docs"),
 )
 def test_modules_keep_to_their_layer(name, file):
     assert violations(name, file.read_text(encoding="utf-8")) == []
