@@ -29,7 +29,7 @@ def describe() -> dict:
     return {
         "versions": versions(PACKAGES),
         "device": f"{jax.device_count()} × {jax.devices()[0].device_kind}",
-        "command": shlex.join(sys.orig_argv),
+        "command": shlex.join(sys.argv),
         "git_commit": git_commit(pathlib.Path(__file__).parents[1]),
     }
 

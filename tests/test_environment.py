@@ -19,7 +19,7 @@ def test_a_process_is_described():
     described = environment.describe()
     assert set(described["versions"]) >= {"python", "jax", "jaxlib", "flax", "optax", "numpy"}
     assert described["device"] == f"{jax.device_count()} × cpu"
-    assert described["command"] == shlex.join(sys.orig_argv)
+    assert described["command"] == shlex.join(sys.argv)
 
 
 @pytest.fixture
