@@ -28,13 +28,17 @@ setup(
         "orbax-checkpoint>=0.12.8,<0.13",
         "pillow>=10.4",
         "rich>=13",  # Progress bars and tables on a terminal.
+        "tensorboardX>=2.6.2,<3",
         "tensorflow-datasets>=4.9.10,<5",
     ],
     extras_require={
         "cuda": ["jax[cuda13]>=0.10.2,<0.12"],
         "tpu": ["jax[tpu]>=0.10.2,<0.12"],
+        "wandb": ["wandb>=0.31,<1"],
         # PyTorch is a peer to measure against, never a dependency.
         "benchmarks": ["torch==2.13.0", "scikit-learn>=1.5"],
-        "dev": ["pytest>=8", "pytest-xdist>=3.6", "ruff>=0.8", "scikit-learn>=1.5"],
+        "dev": [
+            "pytest>=8", "pytest-xdist>=3.6", "ruff>=0.8", "scikit-learn>=1.5", "wandb>=0.31,<1",
+        ],
     },
 )

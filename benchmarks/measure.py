@@ -7,7 +7,6 @@ import contextlib
 import csv
 import ctypes
 import datetime
-import importlib.metadata
 import json
 import os
 import pathlib
@@ -18,6 +17,8 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from absl import flags
+
+from kc_jax import environment
 
 JSON = flags.DEFINE_bool("json", False, "Print one line of JSON alone, and write no CSV.")
 ROUNDS = flags.DEFINE_integer("rounds", 7, "Interleaved; medians are reported.", lower_bound=1)
@@ -94,10 +95,7 @@ def machine() -> dict[str, str]:
     import jax
 
     kind = _processor() if jax.default_backend() == "cpu" else jax.devices()[0].device_kind
-    versions = {"python": platform.python_version()}
-    for name in PACKAGES:
-        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
-            versions[name] = importlib.metadata.version(name)
+    versions = environment.versions(PACKAGES)
     return {
         "date": datetime.date.today().isoformat(),
         "device": f"{jax.device_count()} × {kind}",

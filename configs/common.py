@@ -90,6 +90,7 @@ def get_config(name: str) -> ml_collections.ConfigDict:
     config.running = {
         "checkpoint_every_steps": 500, "log_every_steps": 20, "print_every_seconds": 5.0,
         "teacher_processes": 0,
+        "sinks": ("tensorboard",),
     }
     return config
 

@@ -9,6 +9,7 @@ import shutil
 from collections.abc import Mapping
 from typing import Any
 
+from kc_jax import environment
 from kc_jax.config import describe_differences
 from kc_jax.errors import UserError
 
@@ -96,6 +97,7 @@ class Workdir:
 CHECKPOINTS = "checkpoints"
 LABEL_SPACE = "label_space.json"
 METRICS = "metrics.jsonl"
+NON_FINITE_LOSS = "non_finite_loss.json"
 
 
 def safe_name(name: str) -> str:
@@ -156,14 +158,15 @@ def is_complete(directory: pathlib.Path, inputs: Mapping[str, Any]) -> bool:
 
 
 def complete(directory: pathlib.Path, **facts: Any) -> None:
-    """Marks a directory's content as complete.
+    """Marks a directory's content as complete, and notes what it was made with.
 
     Args:
       directory: one artifact's directory.
       **facts: about the content; ``digest`` becomes part of its fingerprint.
     """
     path = directory / MANIFEST
-    write_json(path, {**read_json(path), **facts, "complete": True})
+    made_with = environment.describe()
+    write_json(path, {**read_json(path), **facts, "made_with": made_with, "complete": True})
 
 
 def manifest_of(directory: pathlib.Path, made_by: str) -> dict[str, Any]:

@@ -83,7 +83,15 @@ class Model:
 
 @dataclasses.dataclass(frozen=True)
 class Multipliers:
-    """Multiplies the learning rate of the network's parts; 0 freezes one."""
+    """Multiplies the learning rate of the network's parts; 0 freezes one.
+
+    Attributes:
+      backbone: for the layers that turn an image into features.
+      trunk: for the first top layer.
+      bottleneck: for the second top layer.
+      logits: for the layer that names classes.
+      pace: for the scaling factors of self-paced logits.
+    """
 
     backbone: float
     trunk: float
@@ -159,7 +167,11 @@ class Training:
 
 @dataclasses.dataclass(frozen=True)
 class Student(Training):
-    """Adds the student's name, under which several students share a working directory."""
+    """Adds the student's name, under which several students share a working directory.
+
+    Attributes:
+      name: a word of letters, digits and underscores; the folder under ``students/``.
+    """
 
     name: str
 
@@ -224,17 +236,34 @@ class Running:
       print_every_seconds: between progress lines where there is no terminal.
       teacher_processes: that train teachers at once, each on its share of the cores; 0 takes one
         for every core, and one where the devices are not CPUs. Each needs memory of its own.
+      sinks: where the lines of metrics.jsonl go besides: some of ``tensorboard`` and ``wandb``.
     """
 
     checkpoint_every_steps: int
     log_every_steps: int
     print_every_seconds: float
     teacher_processes: int
+    sinks: tuple[str, ...]
 
 
 @dataclasses.dataclass(frozen=True)
 class Config:
-    """Says everything about a run."""
+    """Says everything about a run.
+
+    Attributes:
+      name: of the run; it writes to ``runs/NAME`` unless ``--workdir`` says otherwise.
+      seed: of initial variables and of the records' order.
+      stages: to run, in order, unless ``--stages`` names others.
+      data: what images there are and how they are seen.
+      model: what all networks share.
+      generalist: how the baseline is trained.
+      teachers: how every specialist is trained.
+      soft_targets: what is kept of the teachers.
+      student: how the one network for all classes is trained.
+      evaluation: how test images are judged.
+      mesh: how devices are laid out.
+      running: how a run is watched and saved.
+    """
 
     name: str
     seed: int
@@ -264,7 +293,10 @@ POSITIVE = {
     "channels", "test_views", "at_k", "checkpoint_every_steps", "log_every_steps", "num_classes",
     "num_verticals", "num_records", "print_every_seconds", "verify_records", "read_threads",
 }
-PARTS = ("backbone", "trunk", "bottleneck", "logits")
+LISTED = {
+    "init_parts": ("backbone", "trunk", "bottleneck", "logits"),
+    "sinks": ("tensorboard", "wandb"),
+}
 NOT_NEGATIVE = {"seed", "tile", "teacher_processes"}
 SHARES = {"distill_weight", "warmup", "validation_share"}
 
@@ -335,6 +367,7 @@ def _value(hint, value, path: str):
     if origin is tuple:
         if not isinstance(value, list | tuple):
             raise ConfigError(f"{path} is {value!r}; expected a list")
+        _check_listed(path, value)
         return tuple(value)
     if origin is not None:
         return dict(_items(value, path))
@@ -363,6 +396,13 @@ def _check_value(path: str, value) -> None:
             raise ConfigError(f"{path}: {error}") from None
 
 
+def _check_listed(path: str, values) -> None:
+    known = LISTED.get(path.rsplit(".", 1)[-1])
+    for value in values:
+        if known and value not in known:
+            raise ConfigError(f"{path} has {value!r}; expected some of {', '.join(known)}")
+
+
 def _check_together(config: Config) -> None:
     for name in ("generalist", "teachers"):
         if getattr(config, name).distill_weight:
@@ -370,12 +410,6 @@ def _check_together(config: Config) -> None:
                 f"config.{name}.distill_weight is {getattr(config, name).distill_weight}; "
                 "soft targets exist only for the student, so it must be 0"
             )
-    for name in ("teachers", "student"):
-        for part in getattr(config, name).init_parts:
-            if part not in PARTS:
-                raise ConfigError(
-                    f"config.{name}.init_parts has {part!r}; expected some of {', '.join(PARTS)}"
-                )
     if config.generalist.init_from != "scratch":
         raise ConfigError("config.generalist.init_from is 'generalist'; it must be 'scratch'")
     if not config.student.name.isidentifier() or config.student.name in (

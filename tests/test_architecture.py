@@ -10,7 +10,7 @@ import pathlib
 import pytest
 
 ROOT = pathlib.Path(__file__).parents[1]
-LEAVES = {"artifacts", "config", "errors", "sharding"}
+LEAVES = {"artifacts", "config", "environment", "errors", "sharding"}
 LOWER = LEAVES | {"core"}
 PARTS = LOWER | {"models", "data", "train", "stages"}
 MAY_IMPORT = {
@@ -19,7 +19,8 @@ MAY_IMPORT = {
     "core": {"core", "errors"},
     "sharding": {"sharding", "errors"},
     "config": {"config", "core.head_spec", "errors"},
-    "artifacts": {"artifacts", "config", "errors"},
+    "environment": {"environment"},
+    "artifacts": {"artifacts", "config", "environment", "errors"},
     "models": LOWER | {"models"},
     "data": LOWER | {"data"},
     "train": LOWER | {"models", "data", "train"},
@@ -29,6 +30,7 @@ MAY_IMPORT = {
     "study": PARTS | {"command", "study"},
     "configs": {"configs"},
     "benchmarks": PARTS | {"command", "main", "study"},
+    "docs": {"config"},
 }
 BANNED = {"tensorflow", "pickle"}
 STAGE_NAMES = {"stage", "stage_name", "stages"}
@@ -108,7 +110,8 @@ def modules(folder):
 
 
 @pytest.mark.parametrize(
-    "name, file", modules("kc_jax") + modules("configs") + modules("benchmarks")
+    "name, file",
+    modules("kc_jax") + modules("configs") + modules("benchmarks") + modules("docs"),
 )
 def test_modules_keep_to_their_layer(name, file):
     assert violations(name, file.read_text(encoding="utf-8")) == []
@@ -145,6 +148,7 @@ def test_every_layer_is_looked_at():
         ("kc_jax.errors", "from kc_jax.core import losses"),
         ("kc_jax.config", "from kc_jax.core import losses"),
         ("kc_jax.config", "from kc_jax import artifacts"),
+        ("kc_jax.environment", "from kc_jax import artifacts"),
         ("kc_jax.artifacts", "from kc_jax.core import head_spec"),
         ("kc_jax.sharding", "from kc_jax import config"),
         ("kc_jax.elsewhere", "import jax"),

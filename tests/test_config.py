@@ -15,6 +15,7 @@ STRINGS = {
 }
 NUMBERS = {"model": 1, "distill_weight": 0.0, "warmup": 0.1, "seed": 0,
            "validation_share": 0.2}
+LISTS = {"init_parts": ("backbone",), "sinks": ("wandb",)}
 
 
 def sample(cls=config.Config):
@@ -26,7 +27,7 @@ def sample_value(name, hint):
     if dataclasses.is_dataclass(hint):
         return sample(hint)
     if typing.get_origin(hint) is tuple:
-        return ("backbone",) if name == "init_parts" else ("describe", "evaluate")
+        return LISTS.get(name, ("describe", "evaluate"))
     if typing.get_origin(hint) is not None:
         return {"features": [8, 16]}
     if hint is str:
@@ -177,6 +178,7 @@ def test_heads_are_checked():
         ("generalist.init_from", "generalist", "it must be 'scratch'"),
         ("teachers.init_parts", ["head"], "has 'head'; expected some of backbone, trunk"),
         ("student.init_parts", ["trunk", "pace"], "has 'pace'; expected some of backbone, trunk"),
+        ("running.sinks", ["tensorbord"], "has 'tensorbord'; expected some of tensorboard, wandb"),
         ("student.name", "a-b", "is 'a-b'; expected a word of letters"),
         ("student.name", "", "is ''; expected a word of letters"),
         ("student.name", "generalist", "other than generalist"),

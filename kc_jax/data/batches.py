@@ -39,30 +39,49 @@ def train_batches(
       ``image`` u8[B, H, W, channels], ``record_id`` i32[B], ``view`` i32[B], ``target_ids``
       i32[B, K], ``target_probs`` f32[B, K], ``mask`` bool[B].
     """
+    def assemble(pair) -> Batch:
+        records, views = pair
+        ids, probs = targets(records, views)
+        return {**_inputs(source, records, views), "target_ids": ids, "target_probs": probs}
+
+    dataset = _records_by_step(record_ids, batch_size, seed, num_views).map(assemble)
+    options = grain.ReadOptions(
+        num_threads=read_threads, prefetch_buffer_size=max(4, 2 * read_threads)
+    )
+    return iter(dataset[start_step:].to_iter_dataset(options))
+
+
+def records_of_step(
+    record_ids: np.ndarray, step: int, *, batch_size: int, seed: int, num_views: int | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Says which records and views a step of `train_batches` is trained on; reads none of them.
+
+    Args:
+      record_ids: i64[n], the records to train on.
+      step: from 1; that after ``step - 1`` were done.
+      batch_size: as there, and so are ``seed`` and ``num_views``.
+
+    Returns:
+      Record ids and views, i64[B] each.
+    """
+    return _records_by_step(record_ids, batch_size, seed, num_views)[step - 1]
+
+
+def _records_by_step(record_ids: np.ndarray, batch_size: int, seed: int, num_views: int | None):
     num_records = len(record_ids)
 
     def with_view(position: int, record_id: int) -> tuple[int, int]:
         epoch = position // num_records
         return record_id, epoch if num_views is None else epoch % num_views
 
-    def assemble(pair) -> Batch:
-        records, views = pair
-        ids, probs = targets(records, views)
-        return {**_inputs(source, records, views), "target_ids": ids, "target_probs": probs}
-
-    dataset = (
+    return (
         grain.MapDataset.source(record_ids)
         .seed(seed)
         .shuffle()
         .repeat()
         .map_with_index(with_view)
         .batch(batch_size)
-        .map(assemble)
     )
-    options = grain.ReadOptions(
-        num_threads=read_threads, prefetch_buffer_size=max(4, 2 * read_threads)
-    )
-    return iter(dataset[start_step:].to_iter_dataset(options))
 
 
 def inference_batches(

@@ -3,7 +3,6 @@
 import dataclasses
 import functools
 import itertools
-import math
 import pathlib
 import sys
 from collections.abc import Callable, Iterator
@@ -17,11 +16,11 @@ from kc_jax import artifacts, sharding
 from kc_jax.config import Config, Training
 from kc_jax.core.label_space import LabelSpace
 from kc_jax.data import sources
-from kc_jax.data.batches import Batch, train_batches
+from kc_jax.data.batches import Batch, records_of_step, train_batches
 from kc_jax.data.targets import Targets, label_targets
 from kc_jax.models.classifier import Classifier
-from kc_jax.stages import networks
-from kc_jax.train import checkpoint, feed, hooks, layout, objective, optimizer, step
+from kc_jax.stages import networks, watching
+from kc_jax.train import checkpoint, feed, hooks, layout, objective, optimizer, sinks, step
 from kc_jax.train.loop import fit
 from kc_jax.train.state import TrainState, count, digest, make_state
 from kc_jax.train.transfer import transfer
@@ -168,16 +167,22 @@ def _run_steps(
 
     with (
         feed.Feed(device_batches(config, task, mesh, first_step)) as batches,
+        sinks.open_sinks(running.sinks, _watched(config, task, first_step)) as write,
         hooks.progress(task.title, num_steps, first_step, running.print_every_seconds) as show,
     ):
         meter = feed.Meter(batches, training.batch_size)
+        epoch_steps = len(task.record_ids) / training.batch_size
+        looks = {"every_steps": running.log_every_steps, "num_steps": num_steps}
         log = hooks.MetricsLog(
-            task.directory / artifacts.METRICS,
-            first_step=first_step,
-            every_steps=running.log_every_steps,
-            num_steps=num_steps,
+            write,
+            seconds=hooks.seconds_before(task.directory / artifacts.METRICS, first_step),
             meter=meter,
-            extra=_further_values(task, model, schedule),
+            extra=watching.further_values(task.space, epoch_steps, schedule, model.layout),
+            **looks,
+        )
+        explain = watching.loss_explainer(
+            task.title, task.directory, sources.open_source(config.data, "train"),
+            functools.partial(_records_of_step, config, task),
         )
         state = fit(
             layout.place(model, mesh, state),
@@ -186,6 +191,7 @@ def _run_steps(
             learning_rate=schedule,
             num_steps=num_steps,
             hooks=[
+                hooks.LossWatch(explain, **looks),
                 log,
                 hooks.checkpoint_hook(save, running.checkpoint_every_steps),
                 hooks.progress_hook(show, log),
@@ -196,14 +202,34 @@ def _run_steps(
     return layout.logical(model, state), {"seconds": log.seconds, **meter.total()}
 
 
+def _watched(config: Config, task: Task, first_step: int) -> sinks.Network:
+    return sinks.Network(
+        title=task.title,
+        group=config.name,
+        directory=task.directory,
+        first_step=first_step,
+        verticals=task.space.verticals,
+        config=dataclasses.asdict(config),
+    )
+
+
+def _records_of_step(config: Config, task: Task, number: int) -> tuple[np.ndarray, np.ndarray]:
+    number = 1 if config.data.synthetic else number  # See `device_batches`.
+    return records_of_step(task.record_ids, number, **_order(task))
+
+
+def _order(task: Task) -> dict[str, Any]:
+    return {
+        "batch_size": task.training.batch_size, "seed": task.seed, "num_views": task.num_views,
+    }
+
+
 def _host_batches(config: Config, task: Task, first_step: int) -> Iterator[Batch]:
     return train_batches(
         sources.open_source(config.data, "train"),
         task.record_ids,
         task.targets,
-        batch_size=task.training.batch_size,
-        seed=task.seed,
-        num_views=task.num_views,
+        **_order(task),
         start_step=first_step,
         read_threads=config.data.read_threads,
     )
@@ -238,29 +264,3 @@ def _initial_variables(config, task: Task, model, workdir):
         return variables
     source = networks.load_variables(workdir.generalist, "train_generalist")
     return transfer(variables, source, task.training.init_parts, task.verticals)
-
-
-def _further_values(task: Task, model: Classifier, schedule: Callable) -> Callable:
-    """Makes what a log line says besides metrics and speed."""
-    epoch_steps = len(task.record_ids) / task.training.batch_size
-
-    def extra(step_number: int, state) -> dict[str, Any]:
-        values = {
-            "epoch": round(step_number / epoch_steps, 3),
-            "learning_rate": float(schedule(step_number)),
-        }
-        if "pace" in state.params:
-            gamma = np.asarray(state.params["pace"]["gamma"])
-            if gamma.ndim == 2:
-                gamma = model.layout.in_class_order(gamma)
-            values["pace"] = _pace_by_vertical(gamma, task.space)
-        return values
-
-    return extra
-
-
-def _pace_by_vertical(gamma: np.ndarray, space: LabelSpace) -> list[float]:
-    """Averages the scaling factors of each vertical and divides them by √N_v."""
-    if len(gamma) != space.num_verticals:
-        gamma = np.add.reduceat(gamma, space.starts[:-1]) / np.asarray(space.sizes)
-    return [round(float(g) / math.sqrt(n), 5) for g, n in zip(gamma, space.sizes, strict=True)]

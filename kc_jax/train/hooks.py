@@ -8,18 +8,14 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+import jax
 import numpy as np
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from kc_jax import artifacts
 from kc_jax.errors import UserError
 from kc_jax.train.feed import Meter
 from kc_jax.train.state import TrainState
-
-
-class NonFiniteLossError(UserError, RuntimeError):
-    """Says at which step the loss stopped being a number, and what to try."""
 
 
 def checkpoint_hook(save: Callable[[int, TrainState], None], every_steps: int) -> Callable:
@@ -32,14 +28,49 @@ def checkpoint_hook(save: Callable[[int, TrainState], None], every_steps: int) -
     return hook
 
 
+class NonFiniteLossError(UserError, RuntimeError):
+    """Says at which step the loss stopped being a number, and what to try."""
+
+
+class LossWatch:
+    """Warns of the first loss that is not a number; ends a training whose newest loss is none.
+
+    Losses stay on the device until the log looks at them too, so no step is waited for.
+
+    Args:
+      explain: maps (step, loss) to what the person who watches should know; called once.
+      every_steps: between looks.
+      num_steps: of the whole training; the last step is always looked at.
+    """
+
+    def __init__(self, explain: Callable[[int, float], str], *, every_steps: int, num_steps: int):
+        self._explain, self._every, self._num_steps = explain, every_steps, num_steps
+        self._losses: dict[int, jax.Array] = {}
+        self._warning = ""
+
+    def __call__(self, step: int, state: TrainState, metrics: Mapping) -> None:
+        self._losses[step] = metrics["loss"]
+        if not _is_due(step, self._every, self._num_steps):
+            return
+        losses, self._losses = jax.device_get(self._losses), {}
+        broken = {number: float(x) for number, x in losses.items() if not np.isfinite(x)}
+        is_new = broken and not self._warning
+        if is_new:
+            self._warning = self._explain(*next(iter(broken.items())))
+        if step in broken:
+            raise NonFiniteLossError(self._warning)
+        if is_new:
+            print(f"WARNING: {self._warning}", file=sys.stderr, flush=True)
+
+
 class MetricsLog:
-    """Appends a line of JSON every so many steps; `metrics.jsonl` is the source of truth.
+    """Writes a line of metrics every so many steps.
 
     Attribute ``note`` says the last line's loss and speed in words.
 
     Args:
-      path: of the file. Lines after ``first_step``, left by a run that was stopped, are removed.
-      first_step: steps already done.
+      write: takes a line; see `sinks.open_sinks`.
+      seconds: that the steps already done took.
       every_steps: between lines.
       num_steps: of the whole training; the last step is always logged.
       meter: of the training's speed.
@@ -48,19 +79,17 @@ class MetricsLog:
 
     def __init__(
         self,
-        path: pathlib.Path,
+        write: Callable[[Mapping[str, Any]], None],
         *,
-        first_step: int,
+        seconds: float,
         every_steps: int,
         num_steps: int,
         meter: Meter,
         extra: Callable[[int, TrainState], Mapping[str, Any]],
     ):
-        kept = [entry for entry in read_metrics(path) if entry["step"] <= first_step]
-        artifacts.write_text(path, "".join(json.dumps(entry) + "\n" for entry in kept))
-        self._path, self._every, self._num_steps = path, every_steps, num_steps
+        self._write, self._every, self._num_steps = write, every_steps, num_steps
         self._meter, self._extra = meter, extra
-        self._start = time.monotonic() - (kept[-1].get("seconds", 0.0) if kept else 0.0)
+        self._start = time.monotonic() - seconds
         self.note = ""
 
     @property
@@ -70,19 +99,17 @@ class MetricsLog:
 
     def __call__(self, step: int, state: TrainState, metrics: Mapping) -> None:
         self._meter.start(step, metrics)
-        if step % self._every and step != self._num_steps:
+        if not _is_due(step, self._every, self._num_steps):
             return
         values = {name: float(value) for name, value in metrics.items()}
-        if not np.isfinite(values["loss"]):
-            raise NonFiniteLossError(
-                f"{self._path}: the loss is {values['loss']} at step {step}; lower "
-                "optimizer.learning_rate or raise optimizer.warmup, and look at the images"
-            )
         rates = self._meter.lap(step)
         self.note = _note(values["loss"], rates)
         entry = {"step": step, **values, **rates, "seconds": self.seconds}
-        with self._path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps({**entry, **self._extra(step, state)}) + "\n")
+        self._write({**entry, **self._extra(step, state)})
+
+
+def _is_due(step: int, every_steps: int, num_steps: int) -> bool:
+    return step % every_steps == 0 or step == num_steps
 
 
 def _note(loss: float, rates: Mapping) -> str:
@@ -97,6 +124,11 @@ def read_metrics(path: pathlib.Path) -> list[dict[str, Any]]:
         return []
     lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
     return [json.loads(line) for line in lines if line.endswith("\n")]
+
+
+def seconds_before(path: pathlib.Path, step: int) -> float:
+    """Gives the seconds that a metrics.jsonl says the steps up to this one took."""
+    return max((x.get("seconds", 0.0) for x in read_metrics(path) if x["step"] <= step), default=0)
 
 
 @contextmanager

@@ -3,7 +3,7 @@ import itertools
 import numpy as np
 import pytest
 
-from kc_jax.data.batches import inference_batches, train_batches
+from kc_jax.data.batches import inference_batches, records_of_step, train_batches
 from kc_jax.data.sources import Source
 from kc_jax.data.targets import label_targets
 
@@ -69,3 +69,13 @@ def test_inference_shows_every_view_once_and_masks_padding(batch_size):
         for r, v, kept in zip(batch["record_id"], batch["view"], batch["mask"], strict=True) if kept
     ]
     assert shown == [(r, v) for v in range(2) for r in RECORDS]
+
+
+def test_a_steps_records_are_known_without_reading_them():
+    for num_views in (None, 2):
+        for step, batch in enumerate(take(stream(num_views=num_views), 9), start=1):
+            records, views = records_of_step(
+                RECORDS, step, batch_size=4, seed=0, num_views=num_views
+            )
+            np.testing.assert_array_equal(records, batch["record_id"])
+            np.testing.assert_array_equal(views, batch["view"])

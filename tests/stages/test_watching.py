@@ -1,0 +1,95 @@
+"""A training as the person sees it who watches it: lines, curves, versions, and bad news."""
+
+import itertools
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import time
+
+import jax
+import pytest
+
+from kc_jax import artifacts
+from kc_jax.data import sources
+from kc_jax.stages import runner
+from kc_jax.train import hooks
+from kc_jax.train.hooks import NonFiniteLossError
+from tests.stages import shipped
+from tests.train import event_files
+
+
+def test_tensorboard_shows_what_metrics_say(finished):
+    config, workdir = finished
+    space = sources.load_label_space(config.data)
+    for directory in (workdir.generalist, workdir.teacher(space.verticals[0]),
+                      workdir.student("student")):
+        log = hooks.read_metrics(directory / artifacts.METRICS)
+        curves = event_files.read(directory)
+        for name in ("loss", "learning_rate", "seconds"):
+            written = [(line["step"], pytest.approx(line[name], rel=1e-6)) for line in log]
+            assert curves[name] == written
+    paces = {name.split("/", 1)[1] for name in curves if name.startswith("pace/")}
+    assert paces == set(space.verticals)
+
+
+def test_networks_say_what_they_were_made_with(finished):
+    _, workdir = finished
+    for directory in (workdir.generalist, workdir.evaluation / "student"):
+        made_with = artifacts.read_json(directory / artifacts.MANIFEST)["made_with"]
+        assert made_with["versions"]["jax"] == jax.__version__ and made_with["command"]
+
+
+def test_a_loss_that_is_no_number_names_its_records(data_directory, tmp_path):
+    config = shipped.smoke(
+        data_directory, running__log_every_steps=7,
+        generalist__optimizer__learning_rate=3e38, generalist__optimizer__warmup=0.0,
+    )
+    workdir = artifacts.Workdir(tmp_path)
+    with pytest.raises(NonFiniteLossError) as caught:
+        runner.run_stages(config, workdir, ["train_generalist"])
+    noted = artifacts.read_json(workdir.generalist / "non_finite_loss.json")
+    assert 1 < noted["step"] <= 7 and noted["loss"] in ("nan", "inf")
+    source = sources.open_source(config.data, "train")
+    assert noted["names"] == [source.key(record) for record in noted["record_ids"]]
+    assert len(noted["record_ids"]) == config.generalist.batch_size == len(noted["views"])
+    message = str(caught.value)
+    for words in (
+        f"generalist: the loss is {noted['loss']} at step {noted['step']}",
+        ", ".join(noted["names"][:8]), "optimizer.learning_rate", "non_finite_loss.json",
+    ):
+        assert words in message
+
+
+SMOKE = [
+    sys.executable, "-m", "kc_jax.main", "--config=configs/eft.py:smoke",
+    "--stages=train_generalist", "--config.generalist.num_epochs=20.0",
+    "--config.running.log_every_steps=1", "--config.running.checkpoint_every_steps=5",
+]
+
+
+def lines_of(path):
+    return len(path.read_bytes().splitlines()) if path.exists() else 0
+
+
+@pytest.mark.slow
+def test_a_killed_training_logs_every_step_once(data_directory, tmp_path):
+    metrics = tmp_path / "generalist" / artifacts.METRICS
+    command = [*SMOKE, f"--workdir={tmp_path}", f"--config.data.directory={data_directory}"]
+    root = pathlib.Path(__file__).parents[2]
+    environment = {**os.environ, "PYTHONPATH": str(root)}
+    for killed_at in (13, 28):
+        process = subprocess.Popen(command, cwd=root, env=environment, stderr=subprocess.DEVNULL)
+        while lines_of(metrics) < killed_at and process.poll() is None:
+            time.sleep(0.002)
+        process.send_signal(signal.SIGKILL)
+        assert process.wait() == -signal.SIGKILL
+    done = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0 and "going on from step" in done.stderr, done.stderr
+    steps = [json.loads(line)["step"] for line in metrics.read_text().splitlines()]
+    assert steps == list(range(1, steps[-1] + 1)) and steps[-1] > 100
+    assert [step for step, _ in event_files.read(tmp_path / "generalist")["loss"]] == steps
+    seconds = [line["seconds"] for line in hooks.read_metrics(metrics)]
+    assert all(a <= b for a, b in itertools.pairwise(seconds))

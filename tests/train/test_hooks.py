@@ -1,0 +1,64 @@
+import jax.numpy as jnp
+import pytest
+
+from kc_jax.train import hooks
+from kc_jax.train.hooks import NonFiniteLossError
+
+
+class Looked:
+    """Stands for a loss on the device; tells when it is brought to the host."""
+
+    def __init__(self, value):
+        self.value, self.looked = value, False
+
+    def __array__(self, *args, **kwargs):
+        self.looked = True
+        return jnp.float32(self.value).__array__()
+
+
+def watch(losses, every_steps=3, num_steps=None):
+    """Shows losses, those of steps 1, 2, …; gives what was explained."""
+    explained = []
+
+    def explain(step, loss):
+        explained.append((step, str(loss)))
+        return f"the loss is {loss} at step {step}"
+
+    hook = hooks.LossWatch(explain, every_steps=every_steps, num_steps=num_steps or len(losses))
+    for step, loss in enumerate(losses, start=1):
+        hook(step, None, {"loss": loss if isinstance(loss, Looked) else jnp.float32(loss)})
+    return explained
+
+
+NAN, INF = float("nan"), float("inf")
+
+
+def test_finite_losses_say_nothing(capsys):
+    assert watch([3.0, 2.0, 1.0, 0.0, -1.0]) == []
+    assert capsys.readouterr().err == ""
+
+
+def test_losses_stay_where_they_are_between_looks():
+    losses = [Looked(1.0) for _ in range(5)]
+    watch(losses, every_steps=3, num_steps=9)
+    assert [loss.looked for loss in losses] == [True, True, True, False, False]
+
+
+def test_the_first_bad_step_is_found_and_the_training_ends():
+    with pytest.raises(NonFiniteLossError, match="^the loss is nan at step 5$"):
+        watch([1.0, 1.0, 1.0, 1.0, NAN, NAN, NAN])
+
+
+def test_a_loss_that_recovers_is_warned_of_once(capsys):
+    assert watch([1.0, INF, 1.0, NAN, 1.0, 1.0, INF, 1.0]) == [(2, "inf")]
+    assert capsys.readouterr().err == "WARNING: the loss is inf at step 2\n"
+
+
+def test_the_last_step_is_looked_at():
+    with pytest.raises(NonFiniteLossError, match="step 4"):
+        watch([1.0, 1.0, 1.0, NAN])
+
+
+def test_a_warning_came_first_then_the_end():
+    with pytest.raises(NonFiniteLossError, match="step 2"):
+        watch([1.0, INF, 1.0, 1.0, 1.0, NAN])
