@@ -189,11 +189,13 @@ class Evaluation:
       batch_size: images a step.
       at_k: how many names the mean average precision at K looks at.
       gallery_size: test images on the report's page of examples.
+      confusions: pairs of classes taken for one another that are shown of each vertical and of all.
     """
 
     batch_size: int
     at_k: int
     gallery_size: int
+    confusions: int
 
 
 @dataclasses.dataclass(frozen=True)
@@ -265,7 +267,7 @@ POSITIVE = {
     "num_verticals", "num_records", "print_every_seconds", "verify_records", "read_threads",
 }
 PARTS = ("backbone", "trunk", "bottleneck", "logits")
-NOT_NEGATIVE = {"seed", "tile", "teacher_processes"}
+NOT_NEGATIVE = {"seed", "tile", "teacher_processes", "gallery_size", "confusions"}
 SHARES = {"distill_weight", "warmup", "validation_share"}
 
 
