@@ -58,16 +58,16 @@ def fabricate(workdir: Workdir, verticals=VERTICALS, *, student=0.05, specialist
     return workdir
 
 
-def write_classes(workdir: Workdir, verticals=VERTICALS, methods=METHODS) -> None:
-    """Writes three classes a vertical, of which the last was not judged."""
+def write_classes(workdir: Workdir, verticals=VERTICALS, methods=METHODS, size=3) -> None:
+    """Writes the classes of verticals of one size, of which every third was not judged."""
     space = label_space.from_rows([
-        {"class_id": 3 * v + i, "name": f"{NASTY} {v}{i}", "vertical": vertical,
+        {"class_id": size * v + i, "name": f"{NASTY} {v}{i}", "vertical": vertical,
          "path": f"root/{v}/{NASTY} {v}{i}"}
-        for v, vertical in enumerate(verticals) for i in range(3)
+        for v, vertical in enumerate(verticals) for i in range(size)
     ])
     count = space.num_classes
     class_table.write(
-        workdir.class_table, space, 10 * np.arange(count), np.tile([2, 1, 0], len(verticals)),
+        workdir.class_table, space, 10 * np.arange(count), np.resize([2, 1, 0], count),
         {m: {str(c): None if c % 3 == 2 else (c + i) / (count + 9) for c in range(count)}
          for i, m in enumerate(methods)},
     )
