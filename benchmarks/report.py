@@ -7,9 +7,10 @@ Costs a minute and 40 MB of the temporary folder. What `evaluate` writes is made
 average precision of three networks, confusions and samples with noise for images.
 
 ``*_s`` are medians in seconds. Those of the browser, which Chromium gives where it is installed,
-are of the page of all classes in a new process: ``show`` from the first byte of the page to the
-table's first rows, ``sort`` by a column of numbers, ``sort_names`` by names, ``search`` for three
-letters in all names and paths, each until its rows are in the document.
+are of the page of all classes in a new process, which takes ``process`` in all: ``show`` from the
+start of navigation until the script has put up the first rows, ``sort`` by a column of numbers,
+``sort_names`` by names, ``search`` for three letters in names and paths, each until its rows are
+laid out.
 """
 
 import json
