@@ -13,7 +13,7 @@ setup(
     license="Apache-2.0",
     python_requires=">=3.11",
     packages=find_packages(include=["kc_jax", "kc_jax.*"]),
-    package_data={"kc_jax.data": ["*.csv"], "kc_jax.stages": ["*.jinja"]},
+    package_data={"kc_jax.data": ["*.csv"], "kc_jax.stages": ["templates/*"]},
     install_requires=[
         "absl-py>=2.1",
         "flax>=0.12.8,<0.13",

@@ -85,8 +85,23 @@ class Workdir:
         return self.root / "results.json"
 
     @property
+    def class_table(self) -> pathlib.Path:
+        return self.root / "classes.csv"
+
+    @property
     def report(self) -> pathlib.Path:
         return self.root / "report.html"
+
+    @property
+    def class_page(self) -> pathlib.Path:
+        return self.root / "classes.html"
+
+    @property
+    def vertical_pages(self) -> pathlib.Path:
+        return self.root / "report"
+
+    def vertical_page(self, vertical: str) -> pathlib.Path:
+        return self.vertical_pages / f"{safe_name(vertical)}.html"
 
     @property
     def figures(self) -> pathlib.Path:

@@ -201,11 +201,13 @@ class Evaluation:
       batch_size: images a step.
       at_k: how many names the mean average precision at K looks at.
       gallery_size: test images on the report's page of examples.
+      confusions: pairs of classes taken for one another that are shown of each vertical and of all.
     """
 
     batch_size: int
     at_k: int
     gallery_size: int
+    confusions: int
 
 
 @dataclasses.dataclass(frozen=True)
@@ -297,7 +299,7 @@ LISTED = {
     "init_parts": ("backbone", "trunk", "bottleneck", "logits"),
     "sinks": ("tensorboard", "wandb"),
 }
-NOT_NEGATIVE = {"seed", "tile", "teacher_processes"}
+NOT_NEGATIVE = {"seed", "tile", "teacher_processes", "gallery_size", "confusions"}
 SHARES = {"distill_weight", "warmup", "validation_share"}
 
 

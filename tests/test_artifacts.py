@@ -82,7 +82,8 @@ def test_a_workdirs_parts_are_apart():
     workdir = Workdir(pathlib.Path("w"))
     parts = [workdir.config, workdir.describe, workdir.generalist, workdir.soft_targets,
              workdir.teacher("a b"), workdir.teacher("a_b"), workdir.student("s"),
-             workdir.evaluation, workdir.results, workdir.report]
+             workdir.evaluation, workdir.results, workdir.class_table, workdir.report,
+             workdir.class_page, workdir.vertical_page("a b"), workdir.vertical_page("a_b")]
     assert len(set(parts)) == len(parts)
     assert workdir.teacher("x").parent == workdir.teachers
     assert workdir.student("x").parent == workdir.students

@@ -144,6 +144,13 @@ def test_options_that_must_be_positive(path, value):
         config.build(changed(path, value))
 
 
+@pytest.mark.parametrize("path", ["seed", "evaluation.gallery_size", "evaluation.confusions"])
+def test_options_that_may_be_none_at_all(path):
+    config.build(changed(path, 0))
+    with pytest.raises(ConfigError, match=f"config.{path} is -1; expected at least 0"):
+        config.build(changed(path, -1))
+
+
 @pytest.mark.parametrize("path,words", [
     ("student.optimizer.learning_rate", "more than 0"),
     ("student.optimizer.multipliers.pace", "at least 0"),

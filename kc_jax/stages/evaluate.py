@@ -12,11 +12,12 @@ from kc_jax.artifacts import Workdir
 from kc_jax.config import Config
 from kc_jax.core.label_space import LabelSpace
 from kc_jax.data import batches, sources
-from kc_jax.stages import gallery, judging, networks, speed
+from kc_jax.stages import class_table, confusions, gallery, judging, networks, speed
 from kc_jax.stages.judging import TestSet
 from kc_jax.train import hooks
 
 METRICS, GALLERY, CLASS_AP = "metrics.json", "gallery.json", "class_ap.json"
+CONFUSIONS = "confusions.json"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,7 +46,7 @@ class Network:
 
 
 def run(config: Config, workdir: Workdir) -> bool:
-    """Evaluates what is trained and not yet judged, and writes results.json."""
+    """Evaluates what is trained and not yet judged, and writes results.json and classes.csv."""
     space = sources.load_label_space(config.data)
     source = sources.open_source(config.data, config.data.judged_on)
     test = TestSet(source, space, config.data.test_views)
@@ -67,6 +68,8 @@ def run(config: Config, workdir: Workdir) -> bool:
             **artifacts.read_json(directory / METRICS),
             **speed.summarise([network.manifest for network in judged]),
         }
+    if did_any or class_table.read_columns(workdir.class_table) != class_table.columns(methods):
+        _write_class_table(config, workdir, test, list(methods))
     artifacts.write_json(workdir.results, {
         "classes": space.num_classes,
         "verticals": space.num_verticals,
@@ -78,6 +81,19 @@ def run(config: Config, workdir: Workdir) -> bool:
         "seconds": artifacts.read_json(workdir.seconds) if workdir.seconds.exists() else {},
     })
     return did_any
+
+
+def _write_class_table(
+    config: Config, workdir: Workdir, test: TestSet, methods: list[str]
+) -> None:
+    train = sources.open_source(config.data, "train")
+    class_table.write(
+        workdir.class_table,
+        test.space,
+        class_table.count_images(train.labels, test.space.num_classes),
+        class_table.count_images(test.source.labels, test.space.num_classes),
+        {name: artifacts.read_json(workdir.evaluation / name / CLASS_AP) for name in methods},
+    )
 
 
 def _single_networks(config: Config, workdir: Workdir, space: LabelSpace) -> list[Network]:
@@ -125,6 +141,7 @@ def _inputs(config: Config, test: TestSet, judged: list[Network]) -> dict:
         "num_views": test.num_views,
         "at_k": config.evaluation.at_k,
         "gallery_size": config.evaluation.gallery_size,
+        "confusions": config.evaluation.confusions,
     }
 
 
@@ -135,10 +152,12 @@ def _judge_single(
     (network,) = judged
     overall = judging.OverallJudge(test, config.evaluation.at_k)
     shown = gallery.Gallery(config.evaluation.gallery_size, test.source, test.space)
+    confused = confusions.Confusions(test)
     with judging.vertical_judges(test, range(test.space.num_verticals), directory) as verticals:
         for examples, logits in _predictions(config, network, test, np.arange(len(test.source))):
             overall.add(examples, logits)
             shown.add(examples, logits)
+            confused.add(examples, logits)
             for vertical in verticals:
                 vertical.add(*vertical.own(examples, logits))
         verdicts = {vertical.vertical_id: vertical.verdict() for vertical in verticals}
@@ -147,6 +166,7 @@ def _judge_single(
         METRICS: {**metrics, **overall.metrics(), **_size(judged)},
         CLASS_AP: class_ap,
         GALLERY: shown.entries(config),
+        CONFUSIONS: confused.entries(config),
     }
 
 

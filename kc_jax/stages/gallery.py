@@ -13,6 +13,8 @@ from kc_jax.core.label_space import LabelSpace
 from kc_jax.data.sources import Source
 from kc_jax.stages import networks
 
+LARGEST = 128  # Pixels of a side of an image on a page; pages are files with all their images.
+
 
 class Gallery:
     """Keeps a network's first three names for test records of all verticals in turn.
@@ -42,9 +44,9 @@ class Gallery:
 
         Returns:
           For each record its ``labels``, the ``names`` with whether they are right (a label or one
-          of its ancestors), and the view as ``png``, hexadecimal.
+          of its ancestors), the ``verticals`` of the labels, and the view as ``png``, hexadecimal.
         """
-        view_of = _view_reader(config, self._source)
+        show = view_writer(config, self._source)
         entries = []
         for record in self._records:
             labels = self._source.labels[record]
@@ -53,7 +55,8 @@ class Gallery:
                 "record": record,
                 "labels": [self._space.names[c] for c in labels],
                 "names": [[self._space.names[c], int(c) in right] for c in self._names[record]],
-                "png": encode_png(view_of(record, 0)).hex(),
+                "verticals": [self._space.verticals[v] for v in self._space.verticals_of(labels)],
+                "png": show(record, 0),
             })
         return entries
 
@@ -69,19 +72,21 @@ def _pick(size: int, source: Source, space: LabelSpace) -> list[int]:
 
 
 def encode_png(pixels: np.ndarray) -> bytes:
-    """Encodes u8[H, W, channels] as PNG."""
+    """Encodes u8[H, W, channels] as PNG, shrunk to what pages show of it."""
     buffer = io.BytesIO()
-    Image.fromarray(pixels.squeeze(-1) if pixels.shape[-1] == 1 else pixels).save(buffer, "PNG")
+    image = Image.fromarray(pixels.squeeze(-1) if pixels.shape[-1] == 1 else pixels)
+    image.thumbnail((LARGEST, LARGEST))
+    image.save(buffer, "PNG")
     return buffer.getvalue()
 
 
-def _view_reader(config: Config, source: Source) -> Callable:
-    """Makes the function (record, view) → u8[H, W, channels] for a person to see."""
+def view_writer(config: Config, source: Source) -> Callable[[int, int], str]:
+    """Makes the function (record, view) → PNG in hexadecimal digits, for a person to see."""
     views = jax.jit(networks.split_views(config, source.split))
 
-    def read(record_id: int, view: int) -> np.ndarray:
+    def show(record_id: int, view: int) -> str:
         ids = np.array([record_id], np.int32)
         image = np.asarray(views(source.read(record_id)[None], ids, ids * 0 + view))[0]
-        return np.clip((image + 1.0) * 127.5, 0, 255).astype(np.uint8)
+        return encode_png(np.clip((image + 1.0) * 127.5, 0, 255).astype(np.uint8)).hex()
 
-    return read
+    return show

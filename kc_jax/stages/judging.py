@@ -36,6 +36,13 @@ class TestSet:
     def labels(self) -> list[tuple[int, ...]]:
         return list(self.source.labels) * self.num_views
 
+    @functools.cached_property
+    def is_named(self) -> np.ndarray:
+        """Tells which classes test labels name: bool[C]."""
+        named = np.zeros(self.space.num_classes, np.bool_)
+        named[[c for ids in self.source.labels for c in ids]] = True
+        return named
+
     def examples_of(self, vertical_id: int) -> np.ndarray:
         """Lists the examples of a vertical's records: i64[n]."""
         records = self.source.records_of(self.space, vertical_id)
@@ -53,8 +60,7 @@ class OverallJudge:
 
     def __init__(self, test: TestSet, at_k: int):
         self._labels, self._at_k = test.labels, at_k
-        self._named = np.zeros(test.space.num_classes, np.bool_)
-        self._named[[c for ids in test.source.labels for c in ids]] = True
+        self._named = test.is_named
         self._values: list[dict[str, np.ndarray]] = []
 
     def add(self, examples: np.ndarray, logits: np.ndarray) -> None:

@@ -1,6 +1,5 @@
-"""Writes report.html, one file that opens offline, and prints the results as a table."""
+"""Writes the report's pages, each a file that opens offline, and prints the results as a table."""
 
-import base64
 import dataclasses
 import importlib.metadata
 import pathlib
@@ -8,22 +7,21 @@ import platform
 from collections.abc import Mapping
 from typing import Any
 
-import jinja2
-
 from kc_jax import artifacts
 from kc_jax.artifacts import Workdir
 from kc_jax.config import Config
-from kc_jax.stages import evaluate, report_text
+from kc_jax.stages import class_table, evaluate, report_pages, report_text
 from kc_jax.stages import report_figures as figures
-from kc_jax.stages.report_text import GENERALIST, Results
+from kc_jax.stages.class_table import ClassTable
+from kc_jax.stages.report_text import GENERALIST, SPECIALISTS, Results
 from kc_jax.train import hooks
 
-TEMPLATE = pathlib.Path(__file__).with_name("report.html.jinja")
 PACKAGES = ("jax", "jaxlib", "flax", "optax", "numpy")
+NO_CONFUSIONS = {"missed": 0, "overall": [], "verticals": {}}
 
 
 def run(config: Config, workdir: Workdir) -> bool:
-    """Writes report.html and figures/ unless they are current, and always prints the table.
+    """Writes all pages and figures/ unless they are current, and always prints the table.
 
     Args:
       config: of the run; its student is the one that the report is about.
@@ -33,15 +31,17 @@ def run(config: Config, workdir: Workdir) -> bool:
       Whether it wrote anything.
 
     Raises:
-      MissingArtifactError: results.json is missing, or has no such student.
+      MissingArtifactError: results.json or classes.csv is missing, or has no such student.
     """
     results = read_results(config, workdir)
-    inputs = artifacts.fingerprint(
-        [results.values, dataclasses.asdict(config), TEMPLATE.read_text(encoding="utf-8")]
-    )
-    is_new = not _is_current(workdir, inputs)
+    table = class_table.read(workdir.class_table, results.methods)
+    inputs = artifacts.fingerprint([
+        results.values, dataclasses.asdict(config), report_pages.template_texts(),
+        workdir.class_table.read_text(encoding="utf-8"),
+    ])
+    is_new = not _is_current(workdir, results, inputs)
     if is_new:
-        write_report(config, workdir, results, inputs)
+        write_report(config, workdir, results, table, inputs)
     report_text.print_summary(results, workdir)
     return is_new
 
@@ -70,13 +70,16 @@ def read_results(config: Config, workdir: Workdir) -> Results:
     return Results(values, config.student.name)
 
 
-def write_report(config: Config, workdir: Workdir, results: Results, inputs: str) -> None:
-    """Writes figures/*.png and report.html.
+def write_report(
+    config: Config, workdir: Workdir, results: Results, table: ClassTable, inputs: str
+) -> None:
+    """Writes figures/*.png, the other pages and, last, report.html.
 
     Args:
       config: of the run.
       workdir: of the run.
       results: of evaluate.
+      table: of all classes.
       inputs: fingerprint of all that the report depends on.
     """
     drawn = make_figures(workdir, results)
@@ -84,22 +87,37 @@ def write_report(config: Config, workdir: Workdir, results: Results, inputs: str
     workdir.figures.mkdir(parents=True)
     for name, png in drawn.items():
         (workdir.figures / f"{name}.png").write_bytes(png)
-    artifacts.write_text(workdir.report, _template().render(
-        results=results,
+    shared = {
+        "config": config,
+        "inputs": inputs,
+        "results": results,
+        "table": table,
+        "judged_on": results.values["judged_on"],
+        "colours": figures.colours(results.methods, results.student),
+    }
+    directory = workdir.evaluation / results.student
+    confusions = _read(directory / evaluate.CONFUSIONS, NO_CONFUSIONS)
+    gallery = _read(directory / evaluate.GALLERY, [])
+    report_pages.write_pages(workdir, results, table, confusions, gallery, shared)
+    artifacts.write_text(workdir.report, report_pages.render(
+        "report.html.jinja",
         values=results.values,
-        config=config,
-        inputs=inputs,
         headline=report_text.headline(results),
-        colours=figures.colours(results.methods, results.student),
         best={v: results.best(results.of_vertical(v)) for v in results.verticals},
         best_mean=results.best(results.means),
         heads={m: _head(workdir, results, m) for m in results.methods},
-        at_k=[key for key in results[GENERALIST] if key.startswith("mean_ap_at_")],
+        at_k=[key for key in results[results.student] if key.startswith("mean_ap_at_")],
+        slices=report_pages.frequency_slices(table, results),
+        counts={v: report_pages.vertical_counts(table, table.of_vertical(v))
+                for v in results.verticals},
+        links={v: report_pages.link_of(workdir, v) for v in results.verticals},
         figures=drawn,
-        gallery=_read(workdir.evaluation / results.student / evaluate.GALLERY, []),
+        confusions=confusions,
+        gallery=gallery,
         seconds=_read(workdir.seconds, {}),
         configuration=_flatten(_configuration(config, workdir)),
         versions={"Python": platform.python_version(), **_versions()},
+        **shared,
     ))
 
 
@@ -125,7 +143,7 @@ def make_figures(workdir: Workdir, results: Results) -> dict[str, bytes]:
     """
     colour_of = figures.colours(results.methods, results.student)
     singles = {m: _log(workdir.generalist if m == GENERALIST else workdir.student(m))
-               for m in results.methods[:-1]}
+               for m in results.methods if m != SPECIALISTS}
     singles = {m: log for m, log in singles.items() if log}
     teachers = {v: _log(workdir.teacher(v)) for v in results.verticals}
     teachers = {v: log for v, log in teachers.items() if log}
@@ -139,31 +157,9 @@ def make_figures(workdir: Workdir, results: Results) -> dict[str, bytes]:
     return {name: figures.to_png(figure) for name, figure in drawn.items()}
 
 
-def data_uri(png: bytes | str) -> str:
-    """Writes a PNG, given as bytes or hexadecimal digits, as a data URI."""
-    content = bytes.fromhex(png) if isinstance(png, str) else png
-    return f"data:image/png;base64,{base64.b64encode(content).decode()}"
-
-
-def _template() -> jinja2.Template:
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEMPLATE.parent), autoescape=True,
-        undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True,
-    )
-    environment.filters.update(
-        percent=report_text.percent, plain=figures.plain, count=lambda n: f"{n:,}",
-        data_uri=data_uri, is_tiny=_is_tiny,
-    )
-    return environment.get_template(TEMPLATE.name)
-
-
-def _is_tiny(png: str) -> bool:
-    """Tells whether a PNG in hexadecimal digits is so narrow that its pixels should be seen."""
-    return int(png[32:40], 16) < 64
-
-
-def _is_current(workdir: Workdir, inputs: str) -> bool:
-    if not (workdir.report.exists() and workdir.figures.is_dir()):
+def _is_current(workdir: Workdir, results: Results, inputs: str) -> bool:
+    pages = [workdir.report, workdir.class_page, *map(workdir.vertical_page, results.verticals)]
+    if not (workdir.figures.is_dir() and all(page.exists() for page in pages)):
         return False
     with workdir.report.open(encoding="utf-8") as file:
         return f'content="{inputs}"' in file.read(1000)

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 GENERALIST, STUDENT, SPECIALISTS = "#E69F00", "#0072B2", "#7A7A7A"
 OTHERS = ("#CC79A7", "#009E73", "#D55E00", "#56B4E9", "#882255", "#332288")
 INK, GRID = "#222222", "#DDDDDD"
-WIDTH = 9.0  # Inches.
+WIDTH, SMALL = 9.0, (5.5, 3.2)  # Inches.
 DPI = 150
 SMOOTH_FROM = 80  # Points from which a loss curve also shows its running mean.
 MOST_LABELS = 24  # Curves that get a name at their end.
@@ -55,7 +55,7 @@ def vertical_bars(
     for i, (method, values) in enumerate(vertical_ap.items()):
         places = np.arange(len(verticals)) + (i - (count - 1) / 2) * thickness
         axes.barh(
-            places, [100 * values[v] for v in verticals], thickness * 0.92,
+            places, [100 * values.get(v, np.nan) for v in verticals], thickness * 0.92,
             color=colour_of[method], label=plain(method),
         )
     axes.set_yticks(
@@ -97,6 +97,38 @@ def loss_curves(
     return figure
 
 
+def class_histogram(
+    class_ap: Mapping[str, np.ndarray], colour_of: Mapping[str, str]
+) -> Figure:
+    """Draws how many classes have which average precision, a line for each method.
+
+    Args:
+      class_ap: method → f64[n], 0–1, NaN for classes that were not judged.
+      colour_of: method → colour.
+    """
+    figure, axes = _small_panel()
+    edges = np.linspace(0, 100, 21)
+    for method, values in class_ap.items():
+        counts, _ = np.histogram(100 * values[~np.isnan(values)], edges)
+        axes.stairs(counts, edges, color=colour_of[method], linewidth=1.6, label=plain(method))
+    axes.set_xlim(0, 100)
+    axes.set_xlabel("average precision of a class (%)")
+    axes.set_ylabel("classes")
+    axes.yaxis.get_major_locator().set_params(integer=True)
+    _legend_above(axes, 3)
+    return figure
+
+
+def teacher_loss(log: Log) -> Figure:
+    """Draws a specialist's training loss from the lines of its metrics.jsonl."""
+    figure, axes = _small_panel()
+    _curve(axes, log, "loss", color=INK)
+    axes.set_ylabel("loss (nats per image)")
+    axes.set_xlabel("epochs")
+    axes.set_xlim(left=0)
+    return figure
+
+
 def pace_curves(logs: Mapping[str, Log], verticals: Sequence[str]) -> Figure:
     """Draws the scaling factors γ_v/√N_v of self-paced students over training, a panel each.
 
@@ -124,15 +156,25 @@ def to_png(figure: Figure) -> bytes:
 
 def _panels(count: int, height: float) -> tuple[Figure, list[Axes]]:
     figure = Figure(figsize=(WIDTH, height), layout="constrained")
-    panels = list(figure.subplots(count, 1, squeeze=False)[:, 0])
-    for axes in panels:
-        axes.spines[["top", "right"]].set_visible(False)
-        axes.grid(color=GRID, linewidth=0.7)
-        axes.set_axisbelow(True)
-        axes.tick_params(labelsize=9, color=GRID)
-        for side in ("left", "bottom"):
-            axes.spines[side].set_color("#999999")
-    return figure, panels
+    return figure, [_style(axes) for axes in figure.subplots(count, 1, squeeze=False)[:, 0]]
+
+
+def _small_panel() -> tuple[Figure, Axes]:
+    """Makes a panel of fixed margins: there are many, and fitting them takes half the time."""
+    figure = Figure(figsize=SMALL)
+    return figure, _style(figure.subplots(
+        gridspec_kw={"left": 0.13, "right": 0.97, "bottom": 0.16, "top": 0.89}
+    ))
+
+
+def _style(axes: Axes) -> Axes:
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.grid(color=GRID, linewidth=0.7)
+    axes.set_axisbelow(True)
+    axes.tick_params(labelsize=9, color=GRID)
+    for side in ("left", "bottom"):
+        axes.spines[side].set_color("#999999")
+    return axes
 
 
 def _legend_above(axes: Axes, count: int) -> None:

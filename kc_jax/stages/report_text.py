@@ -1,6 +1,7 @@
 """The report's numbers in words and as a table on a terminal."""
 
 import dataclasses
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -29,14 +30,15 @@ class Results:
 
     @property
     def methods(self) -> list[str]:
-        """Lists generalist, other students, the student and specialists, in this order."""
+        """Lists those there are of generalist, other students, the student and specialists."""
         others = [m for m in self.values["methods"]
                   if m not in (GENERALIST, self.student, SPECIALISTS)]
-        return [GENERALIST, *others, self.student, SPECIALISTS]
+        order = [GENERALIST, *others, self.student, SPECIALISTS]
+        return [method for method in order if method in self.values["methods"]]
 
     @property
     def verticals(self) -> list[str]:
-        return list(self[GENERALIST]["vertical_ap"])
+        return list(self[self.student]["vertical_ap"])
 
     def __getitem__(self, method: str) -> Mapping[str, Any]:
         return self.values["methods"][method]
@@ -47,8 +49,8 @@ class Results:
         top = max((values[m] for m in shown), default=None)
         return {m for m, text in shown.items() if text == percent(top)}
 
-    def of_vertical(self, vertical: str) -> dict[str, float]:
-        return {m: self[m]["vertical_ap"][vertical] for m in self.methods}
+    def of_vertical(self, vertical: str) -> dict[str, float | None]:
+        return {m: self[m]["vertical_ap"].get(vertical) for m in self.methods}
 
     @property
     def means(self) -> dict[str, float]:
@@ -58,7 +60,14 @@ class Results:
         return self[method]["mean_vertical_ap"]
 
     @property
+    def is_whole(self) -> bool:
+        """Tells whether there are a generalist and specialists to compare the student with."""
+        return {GENERALIST, SPECIALISTS} <= set(self.methods)
+
+    @property
     def gap_closed(self) -> float | None:
+        if not self.is_whole:
+            return None
         return gap_closed(*map(self.mean_ap, (GENERALIST, self.student, SPECIALISTS)))
 
 
@@ -80,12 +89,14 @@ def gap_closed(generalist: float, student: float, specialists: float) -> float |
 
 
 def percent(value: float | None) -> str:
-    """Writes a share in % with one decimal, and what there is not as a dash."""
-    return "–" if value is None else f"{100 * value:.1f}"
+    """Writes a share in % with one decimal, and what there is not, or is NaN, as a dash."""
+    return "–" if value is None or math.isnan(value) else f"{100 * value:.1f}"
 
 
 def gap_line(results: Results) -> str:
     """Says in a line which share of the gap is closed."""
+    if not results.is_whole:
+        return "Gap closed: unknown, it takes a generalist and specialists"
     if results.gap_closed is None:
         return "Gap closed: none to close, the specialists are not better than the generalist"
     means = [f"{plain(m)} {percent(results.mean_ap(m))}"
@@ -95,13 +106,19 @@ def gap_line(results: Results) -> str:
 
 def headline(results: Results) -> str:
     """Says in a sentence how student, generalist and specialists compare."""
+    name = plain(results.student)
+    student = "The student" if name == "student" else f"The student “{name}”"
+    reached = f"reaches a mean average precision of {percent(results.mean_ap(results.student))} %"
+    comparison = f", {_comparison(results)}" if results.is_whole else "."
+    return f"{synthetic_note(results)}{student} {reached}{comparison}"
+
+
+def _comparison(results: Results) -> str:
     own, base, top = map(results.mean_ap, (results.student, GENERALIST, SPECIALISTS))
     points = 100 * (own - base)
     side = "above" if points > 0 else "below"
     against = f"{abs(points):.1f} points {side}" if abs(points) >= 0.05 else "level with"
     params = {m: results[m]["params"] / results[GENERALIST]["params"] for m in results.methods}
-    name = plain(results.student)
-    student = "The student" if name == "student" else f"The student “{name}”"
     share = results.gap_closed
     if share is None:
         verdict = "The specialists are not better than the generalist, so there is no gap to close"
@@ -109,8 +126,7 @@ def headline(results: Results) -> str:
         closed = f"{percent(share)} %" if share >= 0 else "none"
         note = f" ({percent(share)} %)" if share < 0 else ""
         verdict = f"The student closes {closed} of the gap from generalist to specialists{note}"
-    return synthetic_note(results) + (
-        f"{student} reaches a mean average precision of {percent(own)} %, "
+    return (
         f"{against} the generalist ({percent(base)} %). The specialists together reach "
         f"{percent(top)} %. {verdict}, with {params[results.student]:.2f} times the generalist's "
         f"parameters; the specialists have {params[SPECIALISTS]:.2f} times as many."

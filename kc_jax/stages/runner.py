@@ -66,8 +66,10 @@ def outputs(config: Config, workdir: Workdir) -> dict[str, list]:
         "train_teachers": [workdir.teachers],
         "write_soft_targets": [workdir.soft_targets],
         "train_student": [workdir.student(config.student.name)],
-        "evaluate": [workdir.evaluation, workdir.results],
-        "report": [workdir.report, workdir.figures],
+        "evaluate": [workdir.evaluation, workdir.results, workdir.class_table],
+        "report": [
+            workdir.report, workdir.class_page, workdir.vertical_pages, workdir.figures,
+        ],
         "verify_soft_targets": [],
         "soft_target_stats": [workdir.soft_target_stats],
     }

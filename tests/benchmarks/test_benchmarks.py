@@ -49,6 +49,12 @@ def test_average_precision():
     assert row["largest_relative_difference"] < 1e-12
 
 
+def test_report():
+    row = figures("report", "--classes=60", "--verticals=3", "--browser=")
+    assert_positive(row, ["write_s", "csv_mb", "report_mb", "class_page_mb"])
+    assert "sort_s" not in row
+
+
 @pytest.mark.slow
 def test_head():
     row = figures("head", "--classes=200", "--verticals=3", "--batch=8", "--head=FC16-SC4")

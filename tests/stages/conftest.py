@@ -1,10 +1,13 @@
 import shutil
 
+import numpy as np
 import pytest
 
+from configs import eft
 from kc_jax import artifacts
-from kc_jax.stages import runner
-from tests.stages import shipped
+from kc_jax import config as kc_config
+from kc_jax.stages import gallery, report_figures, runner
+from tests.stages import fabricated, shipped
 
 
 @pytest.fixture(scope="session")
@@ -27,3 +30,21 @@ def copy(finished, tmp_path):
     config, workdir = finished
     shutil.copytree(workdir.root, tmp_path / "copy")
     return config, artifacts.Workdir(tmp_path / "copy")
+
+
+@pytest.fixture
+def config():
+    return kc_config.build(eft.get_config("smoke"))
+
+
+@pytest.fixture
+def workdir(tmp_path):
+    """Gives a working directory, written by hand, that a report can be made from."""
+    return fabricated.fabricate(artifacts.Workdir(tmp_path))
+
+
+@pytest.fixture
+def no_drawing(monkeypatch):
+    monkeypatch.setattr(report_figures, "DPI", 30)
+    blank = gallery.encode_png(np.zeros((1, 1, 1), np.uint8))
+    monkeypatch.setattr(report_figures, "to_png", lambda figure: blank)

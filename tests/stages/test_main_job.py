@@ -1,5 +1,6 @@
 """The whole main job on a shrunk shipped configuration."""
 
+import collections
 import dataclasses
 
 import jax
@@ -9,7 +10,7 @@ import pytest
 from kc_jax import artifacts
 from kc_jax.data import sources
 from kc_jax.data.soft_target_store import SoftTargetStore
-from kc_jax.stages import networks, runner, write_soft_targets
+from kc_jax.stages import class_table, networks, runner, write_soft_targets
 from tests.stages import shipped
 
 METHODS = {"generalist", "student", "specialists"}
@@ -31,6 +32,47 @@ def test_results_name_all_methods_verticals_and_stages(finished):
     assert results["classes"] == space.num_classes and results["seed"] == config.seed
     assert set(results["seconds"]) == set(config.stages)
     assert workdir.report.stat().st_size > 10_000
+
+
+def test_the_class_table_agrees_with_results_and_records(finished):
+    config, workdir = finished
+    results = artifacts.read_json(workdir.results)["methods"]
+    space = sources.load_label_space(config.data)
+    table = class_table.read(workdir.class_table, list(results))
+    assert table.names == space.names and table.paths == space.paths
+    for counts, split in ((table.training_images, "train"), (table.test_images, "test")):
+        labels = sources.open_source(config.data, split).labels
+        found = collections.Counter(c for ids in labels for c in ids)
+        assert counts.tolist() == [found[c] for c in range(space.num_classes)] and sum(counts)
+    for method, row in results.items():
+        for v, vertical in enumerate(space.verticals):
+            values = table.class_ap[method][space.classes_of(v)]
+            assert np.nanmean(values) == pytest.approx(row["vertical_ap"][vertical], abs=1e-6)
+            assert workdir.vertical_page(vertical).stat().st_size > 10_000
+
+
+def test_confusions_are_as_many_as_top1_leaves(finished):
+    """Labels of glyphs name no ancestors, so every wrong first name is a confusion."""
+    config, workdir = finished
+    results = artifacts.read_json(workdir.results)
+    for method in ("generalist", "student"):
+        found = artifacts.read_json(workdir.evaluation / method / "confusions.json")
+        assert len(found["overall"]) <= config.evaluation.confusions
+        wrong = (1 - results["methods"][method]["top1"]) * results["test_examples"]
+        counted = sum(pair["count"] for pair in found["overall"])
+        assert 0 < counted <= round(wrong)
+        assert all(pair["count"] <= pair["of"] for pair in found["overall"])
+
+
+def test_another_student_gets_its_columns(copy):
+    config, workdir = copy
+    other = dataclasses.replace(
+        config, student=dataclasses.replace(config.student, name="other", distill_weight=0.0),
+    )
+    runner.run_stages(other, workdir, ["train_student", "evaluate", "report"])
+    assert class_table.read_columns(workdir.class_table) == class_table.columns(
+        ["generalist", "other", "student", "specialists"]
+    )
 
 
 def test_parameters_agree_with_describe(finished):

@@ -3,95 +3,31 @@
 import html
 import json
 import re
+import urllib.parse
 
-import numpy as np
 import pytest
 
 from configs import eft
 from kc_jax import config as kc_config
-from kc_jax.artifacts import METRICS, MissingArtifactError, Workdir, write_json
+from kc_jax.artifacts import MissingArtifactError, Workdir, write_json
 from kc_jax.stages import report, report_figures, report_text
-from kc_jax.stages.gallery import encode_png
-
-VERTICALS = ("big_cats", "<b>&birds", "$x$ 漢字")
-METHODS = ("generalist", "student", "labels_only", "specialists")
-NASTY = "<script>alert('x')</script> & co"
-
+from tests.stages.fabricated import (
+    METHODS,
+    VERTICALS,
+    fabricate,
+    page_of,
+    write_classes,
+    write_log,
+)
 
 DRAW = report_figures.to_png
 
-
-@pytest.fixture(autouse=True)
-def no_drawing(monkeypatch):
-    monkeypatch.setattr(report_figures, "DPI", 30)
-    blank = encode_png(np.zeros((1, 1, 1), np.uint8))
-    monkeypatch.setattr(report_figures, "to_png", lambda figure: blank)
+pytestmark = pytest.mark.usefixtures("no_drawing")
 
 
 @pytest.fixture
 def drawing(no_drawing, monkeypatch):
     monkeypatch.setattr(report_figures, "to_png", DRAW)
-
-
-@pytest.fixture
-def config():
-    return kc_config.build(eft.get_config("smoke"))
-
-
-@pytest.fixture
-def workdir(tmp_path):
-    return fabricate(Workdir(tmp_path))
-
-
-def method(offset: float, params: int, verticals=VERTICALS, **more) -> dict:
-    vertical_ap = {v: 0.2 + 0.1 * i + offset for i, v in enumerate(verticals)}
-    return {
-        "mean_vertical_ap": sum(vertical_ap.values()) / len(vertical_ap),
-        "vertical_ap": vertical_ap,
-        "mean_vertical_top1": 0.123,
-        "ancestor_ap": None,
-        "params": params,
-        "images_seen": 4_321,
-        "head": "FC8-SC4",
-        **more,
-    }
-
-
-def fabricate(workdir: Workdir, verticals=VERTICALS, *, student=0.05, specialists=0.2) -> Workdir:
-    overall = {"top1": 0.777, "top5": 0.888, "mean_ap_at_50": 0.555}
-    methods = {
-        "generalist": method(0, 1_000_001, verticals, **overall),
-        "labels_only": method(0.02, 1_000_002, verticals, **overall),
-        "student": method(student, 1_500_003, verticals, **overall),
-        "specialists": method(specialists, 9_000_004, verticals, top1=None, top5=None),
-    }
-    write_json(workdir.results, {
-        "classes": 30, "verticals": len(verticals), "seed": 7, "judged_on": "test",
-        "test_examples": 99,
-        "methods": methods,
-    })
-    for directory in (workdir.generalist, workdir.student("student"),
-                      workdir.student("labels_only"), *map(workdir.teacher, verticals)):
-        write_log(directory)
-    write_json(workdir.evaluation / "student" / "gallery.json", [{
-        "record": 1, "labels": [NASTY], "names": [["cat", False], [NASTY, True]],
-        "png": encode_png(np.zeros((4, 4, 1), np.uint8)).hex(),
-    }])
-    write_json(workdir.seconds, {"train_student": 12.5})
-    return workdir
-
-
-def write_log(directory, pace: list[float] | None = None, lines: int = 5) -> None:
-    directory.mkdir(parents=True, exist_ok=True)
-    extra = {} if pace is None else {"pace": pace}
-    (directory / METRICS).write_text("".join(
-        json.dumps({"step": i, "loss": 9.0 / (i + 1), "epoch": i / 2, **extra}) + "\n"
-        for i in range(1, lines + 1)
-    ))
-
-
-def page_of(workdir: Workdir) -> str:
-    return workdir.report.read_text(encoding="utf-8")
 
 
 def test_shows_every_method_vertical_and_value(config, workdir, capsys):
@@ -124,16 +60,20 @@ def test_escapes_names(config, workdir):
     report.run(config, workdir)
     page = page_of(workdir)
     assert "<script" not in page and "<b>" not in page
-    assert page.count("&lt;script&gt;") == 2
+    assert page.count("&lt;script&gt;") == 2 + 4  # Gallery; a confusion's names and pictures.
     assert '<li class="right">&lt;script&gt;' in page and "<li>cat</li>" in page
 
 
 def test_needs_nothing_from_elsewhere(config, workdir):
     report.run(config, workdir)
-    page = page_of(workdir)
-    sources = re.findall(r"(?:src|href)\s*=\s*[\"']?([^\"'\s>]*)", page)
-    assert sources and all(s.startswith("data:image/png;base64,") for s in sources)
-    assert not re.search(r"https?://|url\(|@import|<link", page)
+    for path in [workdir.report, workdir.class_page, *map(workdir.vertical_page, VERTICALS)]:
+        page = path.read_text(encoding="utf-8")
+        sources = re.findall(r"src\s*=\s*[\"']?([^\"'\s>]*)", page)
+        assert all(s.startswith("data:image/png;base64,") for s in sources)
+        assert not re.search(r"https?://|url\(|@import|<link|import\(|fetch\(", page)
+        for link in re.findall(r"<a href=\"([^\"]*)\"", page):
+            assert (path.parent / urllib.parse.unquote(link)).is_file()
+    assert page_of(workdir).count("<img") == 5  # Two figures, the gallery, and a confusion's two.
 
 
 def test_writes_figures(config, workdir, drawing):
@@ -172,6 +112,7 @@ def test_prints_within_80_columns(config, workdir, capsys, monkeypatch):
     for i in range(9):
         values["methods"][f"another_student_{i}"] = values["methods"]["student"]
     write_json(workdir.results, values)
+    write_classes(workdir, methods=list(values["methods"]))
     report.run(config, workdir)
     table = capsys.readouterr().out.splitlines()[:-1]
     assert max(map(len, table)) <= 80
