@@ -189,11 +189,13 @@ class Evaluation:
       batch_size: images a step.
       at_k: how many names the mean average precision at K looks at.
       gallery_size: test images on the report's page of examples.
+      wanted_precision: share of right names among those that reach a vertical's threshold.
     """
 
     batch_size: int
     at_k: int
     gallery_size: int
+    wanted_precision: float
 
 
 @dataclasses.dataclass(frozen=True)
@@ -266,7 +268,7 @@ POSITIVE = {
 }
 PARTS = ("backbone", "trunk", "bottleneck", "logits")
 NOT_NEGATIVE = {"seed", "tile", "teacher_processes"}
-SHARES = {"distill_weight", "warmup", "validation_share"}
+SHARES = {"distill_weight", "warmup", "validation_share", "wanted_precision"}
 
 
 def build(options: Mapping[str, Any]) -> Config:

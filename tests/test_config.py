@@ -14,7 +14,7 @@ STRINGS = {
     "initial": "sqrt_size", "compute_dtype": "float32", "judged_on": "test", "layout": "auto",
 }
 NUMBERS = {"model": 1, "distill_weight": 0.0, "warmup": 0.1, "seed": 0,
-           "validation_share": 0.2}
+           "validation_share": 0.2, "wanted_precision": 0.9}
 
 
 def sample(cls=config.Config):
@@ -152,7 +152,9 @@ def test_nan_is_no_rate(path, words):
         config.build(changed(path, float("nan")))
 
 
-@pytest.mark.parametrize("path", ["student.distill_weight", "student.optimizer.warmup"])
+@pytest.mark.parametrize("path", [
+    "student.distill_weight", "student.optimizer.warmup", "evaluation.wanted_precision",
+])
 @pytest.mark.parametrize("value", [-0.1, 1.1, float("nan")])
 def test_shares(path, value):
     with pytest.raises(ConfigError, match=f"config.{path} is {value}; expected 0 to 1"):

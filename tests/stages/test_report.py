@@ -58,12 +58,14 @@ def method(offset: float, params: int, verticals=VERTICALS, **more) -> dict:
 
 
 def fabricate(workdir: Workdir, verticals=VERTICALS, *, student=0.05, specialists=0.2) -> Workdir:
-    overall = {"top1": 0.777, "top5": 0.888, "mean_ap_at_50": 0.555}
+    overall = {"top1": 0.777, "top5": 0.888, "mean_ap_at_50": 0.555,
+               "ece_before": 0.234, "ece_after": 0.034}
     methods = {
         "generalist": method(0, 1_000_001, verticals, **overall),
         "labels_only": method(0.02, 1_000_002, verticals, **overall),
         "student": method(student, 1_500_003, verticals, **overall),
-        "specialists": method(specialists, 9_000_004, verticals, top1=None, top5=None),
+        "specialists": method(specialists, 9_000_004, verticals, top1=None, top5=None,
+                              ece_before=None, ece_after=None),
     }
     write_json(workdir.results, {
         "classes": 30, "verticals": len(verticals), "seed": 7, "judged_on": "test",
@@ -109,7 +111,7 @@ def test_shows_every_method_vertical_and_value(config, workdir, capsys):
         for value in rows[name]["vertical_ap"].values():
             shown = f"{100 * value:.1f}"
             assert shown in cells and shown in printed
-    assert {"77.7", "88.8", "55.5", "12.3", "4,321", "12.5", "–"} <= set(cells)
+    assert {"77.7", "88.8", "55.5", "23.4", "3.4", "12.3", "4,321", "12.5", "–"} <= set(cells)
     for vertical in VERTICALS:
         assert f"<span>{html.escape(vertical.replace('_', ' '), quote=False)}</span>" in page
         assert vertical.replace("_", " ") in printed
