@@ -25,6 +25,8 @@ def training(head: str, num_epochs: float, learning_rate: float) -> ml_collectio
         "num_epochs": num_epochs,
         "batch_size": 32,
         "microbatches": 1,
+        "balance": "none",
+        "balance_strength": 0.5,
         "label_smearing": False,
         "distill_weight": 0.0,
         "optimizer": optimizer(learning_rate),

@@ -139,6 +139,9 @@ class Training:
       num_epochs: passes over the network's training images.
       batch_size: images a step.
       microbatches: parts of a batch taken one after the other, whose gradients add up.
+      balance: ``vertical`` or ``class`` shows images of rare ones more often, ``none`` all alike.
+      balance_strength: s of a share in proportion to n^(1 − s) for n images: 0 changes nothing, 1
+        makes shares equal.
       label_smearing: whether positives include all their ancestors.
       distill_weight: share of the soft targets in the target, the rest being the labels.
       optimizer: how parameters move.
@@ -151,6 +154,8 @@ class Training:
     num_epochs: float
     batch_size: int
     microbatches: int
+    balance: str
+    balance_strength: float
     label_smearing: bool
     distill_weight: float
     optimizer: Optimizer
@@ -257,6 +262,7 @@ CHOICES = {
     "layout": ("auto", "per_vertical", "tiled"),
     "schedule": ("constant", "linear", "cosine"),
     "level": ("none", "vertical", "class"),
+    "balance": ("none", "vertical", "class"),
     "initial": ("sqrt_size", "constant"),
     "init_from": ("scratch", "generalist"),
     "compute_dtype": ("float32", "bfloat16"),
@@ -268,7 +274,9 @@ POSITIVE = {
 }
 PARTS = ("backbone", "trunk", "bottleneck", "logits")
 NOT_NEGATIVE = {"seed", "tile", "teacher_processes"}
-SHARES = {"distill_weight", "warmup", "validation_share", "wanted_precision"}
+SHARES = {
+    "distill_weight", "warmup", "validation_share", "wanted_precision", "balance_strength",
+}
 
 
 def build(options: Mapping[str, Any]) -> Config:

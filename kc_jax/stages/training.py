@@ -20,7 +20,7 @@ from kc_jax.data import sources
 from kc_jax.data.batches import Batch, train_batches
 from kc_jax.data.targets import Targets, label_targets
 from kc_jax.models.classifier import Classifier
-from kc_jax.stages import networks
+from kc_jax.stages import balancing, networks
 from kc_jax.train import checkpoint, feed, hooks, layout, objective, optimizer, step
 from kc_jax.train.loop import fit
 from kc_jax.train.state import TrainState, count, digest, make_state
@@ -197,13 +197,18 @@ def _run_steps(
 
 
 def _host_batches(config: Config, task: Task, first_step: int) -> Iterator[Batch]:
+    source = sources.open_source(config.data, "train")
     return train_batches(
-        sources.open_source(config.data, "train"),
+        source,
         task.record_ids,
         task.targets,
         batch_size=task.training.batch_size,
         seed=task.seed,
         num_views=task.num_views,
+        sampler=balancing.sampler_of(
+            sources.load_label_space(config.data), source, task.training, task.record_ids,
+            task.verticals,
+        ),
         start_step=first_step,
         read_threads=config.data.read_threads,
     )
