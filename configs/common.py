@@ -25,6 +25,8 @@ def training(head: str, num_epochs: float, learning_rate: float) -> ml_collectio
         "num_epochs": num_epochs,
         "batch_size": 32,
         "microbatches": 1,
+        "balance": "none",
+        "balance_strength": 0.5,
         "label_smearing": False,
         "distill_weight": 0.0,
         "optimizer": optimizer(learning_rate),
@@ -85,7 +87,10 @@ def get_config(name: str) -> ml_collections.ConfigDict:
     }
     config.student = training("FC256-SC8", num_epochs=20.0, learning_rate=0.08)
     config.student.name = "student"
-    config.evaluation = {"batch_size": 256, "at_k": 50, "gallery_size": 60, "confusions": 12}
+    config.evaluation = {
+        "batch_size": 256, "at_k": 50, "gallery_size": 60, "confusions": 12,
+        "wanted_precision": 0.9,
+    }
     config.mesh = {"data": -1, "model": 1, "layout": "auto", "tile": 0}
     config.running = {
         "checkpoint_every_steps": 500, "log_every_steps": 20, "print_every_seconds": 5.0,

@@ -147,6 +147,9 @@ class Training:
       num_epochs: passes over the network's training images.
       batch_size: images a step.
       microbatches: parts of a batch taken one after the other, whose gradients add up.
+      balance: ``vertical`` or ``class`` shows images of rare ones more often, ``none`` all alike.
+      balance_strength: s of a share in proportion to n^(1 − s) for n images: 0 changes nothing, 1
+        makes shares equal.
       label_smearing: whether positives include all their ancestors.
       distill_weight: share of the soft targets in the target, the rest being the labels.
       optimizer: how parameters move.
@@ -159,6 +162,8 @@ class Training:
     num_epochs: float
     batch_size: int
     microbatches: int
+    balance: str
+    balance_strength: float
     label_smearing: bool
     distill_weight: float
     optimizer: Optimizer
@@ -202,12 +207,14 @@ class Evaluation:
       at_k: how many names the mean average precision at K looks at.
       gallery_size: test images on the report's page of examples.
       confusions: pairs of classes taken for one another that are shown of each vertical and of all.
+      wanted_precision: share of right names among those that reach a vertical's threshold.
     """
 
     batch_size: int
     at_k: int
     gallery_size: int
     confusions: int
+    wanted_precision: float
 
 
 @dataclasses.dataclass(frozen=True)
@@ -286,6 +293,7 @@ CHOICES = {
     "layout": ("auto", "per_vertical", "tiled"),
     "schedule": ("constant", "linear", "cosine"),
     "level": ("none", "vertical", "class"),
+    "balance": ("none", "vertical", "class"),
     "initial": ("sqrt_size", "constant"),
     "init_from": ("scratch", "generalist"),
     "compute_dtype": ("float32", "bfloat16"),
@@ -300,7 +308,9 @@ LISTED = {
     "sinks": ("tensorboard", "wandb"),
 }
 NOT_NEGATIVE = {"seed", "tile", "teacher_processes", "gallery_size", "confusions"}
-SHARES = {"distill_weight", "warmup", "validation_share"}
+SHARES = {
+    "distill_weight", "warmup", "validation_share", "wanted_precision", "balance_strength",
+}
 
 
 def build(options: Mapping[str, Any]) -> Config:

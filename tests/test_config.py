@@ -12,9 +12,10 @@ from kc_jax.config import ConfigError
 STRINGS = {
     "head": "FC8-SC4", "init_from": "scratch", "schedule": "cosine", "level": "vertical",
     "initial": "sqrt_size", "compute_dtype": "float32", "judged_on": "test", "layout": "auto",
+    "balance": "none",
 }
 NUMBERS = {"model": 1, "distill_weight": 0.0, "warmup": 0.1, "seed": 0,
-           "validation_share": 0.2}
+           "validation_share": 0.2, "wanted_precision": 0.9, "balance_strength": 0.5}
 LISTS = {"init_parts": ("backbone",), "sinks": ("wandb",)}
 
 
@@ -119,6 +120,7 @@ def test_wrong_types(path, value, expected):
         ("student.optimizer.schedule", "step", "constant, linear, cosine"),
         ("student.self_paced.level", "classes", "none, vertical, class"),
         ("student.self_paced.initial", "ten", "sqrt_size, constant"),
+        ("student.balance", "classes", "none, vertical, class"),
         ("teachers.init_from", "teacher", "scratch, generalist"),
         ("model.compute_dtype", "float16", "float32, bfloat16"),
     ],
@@ -160,7 +162,9 @@ def test_nan_is_no_rate(path, words):
         config.build(changed(path, float("nan")))
 
 
-@pytest.mark.parametrize("path", ["student.distill_weight", "student.optimizer.warmup"])
+@pytest.mark.parametrize("path", [
+    "student.distill_weight", "student.optimizer.warmup", "evaluation.wanted_precision",
+])
 @pytest.mark.parametrize("value", [-0.1, 1.1, float("nan")])
 def test_shares(path, value):
     with pytest.raises(ConfigError, match=f"config.{path} is {value}; expected 0 to 1"):

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import grain.python as grain
 import numpy as np
 
+from kc_jax.core.sampling import Sampler, balanced
 from kc_jax.data.sources import Source
 from kc_jax.data.targets import Targets
 
@@ -19,6 +20,7 @@ def train_batches(
     batch_size: int,
     seed: int,
     num_views: int | None = None,
+    sampler: Sampler | None = None,
     start_step: int = 0,
     read_threads: int = 1,
 ) -> Iterator[Batch]:
@@ -30,8 +32,8 @@ def train_batches(
       targets: of a record and view.
       batch_size: examples a batch; a batch may span two epochs.
       seed: of the order.
-      num_views: how many views of a record are shown in turn, epoch by epoch; None shows a new
-        view in every epoch.
+      num_views: how many views of a record are shown in turn; None shows a new one every time.
+      sampler: of the records in ``record_ids``; None shows each of them once an epoch.
       start_step: steps already done.
       read_threads: that make whole batches; their number changes nothing but the speed.
 
@@ -44,7 +46,9 @@ def train_batches(
         ids, probs = targets(records, views)
         return {**_inputs(source, records, views), "target_ids": ids, "target_probs": probs}
 
-    dataset = _records_by_step(record_ids, batch_size, seed, num_views).map(assemble)
+    dataset = _records_by_step(
+        record_ids, batch_size, seed, num_views, sampler
+    ).map(assemble)
     options = grain.ReadOptions(
         num_threads=read_threads, prefetch_buffer_size=max(4, 2 * read_threads)
     )
@@ -52,35 +56,49 @@ def train_batches(
 
 
 def records_of_step(
-    record_ids: np.ndarray, step: int, *, batch_size: int, seed: int, num_views: int | None = None
+    record_ids: np.ndarray,
+    step: int,
+    *,
+    batch_size: int,
+    seed: int,
+    num_views: int | None = None,
+    sampler: Sampler | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Says which records and views a step of `train_batches` is trained on; reads none of them.
 
     Args:
       record_ids: i64[n], the records to train on.
       step: from 1; that after ``step - 1`` were done.
-      batch_size: as there, and so are ``seed`` and ``num_views``.
+      batch_size: as there, and so are ``seed``, ``num_views`` and ``sampler``.
 
     Returns:
       Record ids and views, i64[B] each.
     """
-    return _records_by_step(record_ids, batch_size, seed, num_views)[step - 1]
+    return _records_by_step(record_ids, batch_size, seed, num_views, sampler)[step - 1]
 
 
-def _records_by_step(record_ids: np.ndarray, batch_size: int, seed: int, num_views: int | None):
+def _records_by_step(
+    record_ids: np.ndarray, batch_size: int, seed: int, num_views: int | None,
+    sampler: Sampler | None,
+):
     num_records = len(record_ids)
+    sampler = sampler or balanced([(0,)] * num_records, 0.0)
 
-    def with_view(position: int, record_id: int) -> tuple[int, int]:
-        epoch = position // num_records
-        return record_id, epoch if num_views is None else epoch % num_views
+    def with_epoch(position: int, slot: int) -> tuple[int, int]:
+        return position // num_records, slot
+
+    def choose(pair) -> tuple[np.ndarray, np.ndarray]:
+        places, turns = sampler(*pair)
+        return record_ids[places], turns if num_views is None else turns % num_views
 
     return (
-        grain.MapDataset.source(record_ids)
+        grain.MapDataset.source(np.arange(num_records))
         .seed(seed)
         .shuffle()
         .repeat()
-        .map_with_index(with_view)
+        .map_with_index(with_epoch)
         .batch(batch_size)
+        .map(choose)
     )
 
 

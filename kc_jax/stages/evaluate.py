@@ -13,11 +13,14 @@ from kc_jax.config import Config
 from kc_jax.core.label_space import LabelSpace
 from kc_jax.data import batches, sources
 from kc_jax.stages import class_table, confusions, gallery, judging, networks, speed
+from kc_jax.stages.calibrating import CalibrationJudge
 from kc_jax.stages.judging import TestSet
 from kc_jax.train import hooks
 
 METRICS, GALLERY, CLASS_AP = "metrics.json", "gallery.json", "class_ap.json"
 CONFUSIONS = "confusions.json"
+CALIBRATION = "calibration.json"
+ERRORS = ("ece_before", "ece_after")  # Of probabilities, over all classes.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -142,6 +145,7 @@ def _inputs(config: Config, test: TestSet, judged: list[Network]) -> dict:
         "at_k": config.evaluation.at_k,
         "gallery_size": config.evaluation.gallery_size,
         "confusions": config.evaluation.confusions,
+        "wanted_precision": config.evaluation.wanted_precision,
     }
 
 
@@ -151,20 +155,25 @@ def _judge_single(
     """Judges a network that names all classes; gives the files to write."""
     (network,) = judged
     overall = judging.OverallJudge(test, config.evaluation.at_k)
+    probabilities = CalibrationJudge(test, config.evaluation.wanted_precision)
     shown = gallery.Gallery(config.evaluation.gallery_size, test.source, test.space)
     confused = confusions.Confusions(test)
     with judging.vertical_judges(test, range(test.space.num_verticals), directory) as verticals:
         for examples, logits in _predictions(config, network, test, np.arange(len(test.source))):
             overall.add(examples, logits)
+            probabilities.add(examples, logits)
             shown.add(examples, logits)
             confused.add(examples, logits)
             for vertical in verticals:
                 vertical.add(*vertical.own(examples, logits))
         verdicts = {vertical.vertical_id: vertical.verdict() for vertical in verticals}
     metrics, class_ap = judging.summarise(test.space, verdicts)
+    calibration = probabilities.verdict()
+    errors = {key: calibration[key] for key in ERRORS}
     return {
-        METRICS: {**metrics, **overall.metrics(), **_size(judged)},
+        METRICS: {**metrics, **overall.metrics(), **errors, **_size(judged)},
         CLASS_AP: class_ap,
+        CALIBRATION: calibration,
         GALLERY: shown.entries(config),
         CONFUSIONS: confused.entries(config),
     }
@@ -184,7 +193,7 @@ def _judge_specialists(
                 verdicts[vertical_id] = vertical.verdict()
     metrics, class_ap = judging.summarise(test.space, verdicts)
     # A specialist is never asked about another vertical's images.
-    overall = {"top1": None, "top5": None}
+    overall = dict.fromkeys(("top1", "top5", *ERRORS))
     return {METRICS: {**metrics, **overall, **_size(judged)}, CLASS_AP: class_ap}
 
 

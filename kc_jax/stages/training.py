@@ -19,7 +19,7 @@ from kc_jax.data import sources
 from kc_jax.data.batches import Batch, records_of_step, train_batches
 from kc_jax.data.targets import Targets, label_targets
 from kc_jax.models.classifier import Classifier
-from kc_jax.stages import networks, watching
+from kc_jax.stages import balancing, networks, watching
 from kc_jax.train import checkpoint, feed, hooks, layout, objective, optimizer, sinks, step
 from kc_jax.train.loop import fit
 from kc_jax.train.state import TrainState, count, digest, make_state
@@ -215,21 +215,29 @@ def _watched(config: Config, task: Task, first_step: int) -> sinks.Network:
 
 def _records_of_step(config: Config, task: Task, number: int) -> tuple[np.ndarray, np.ndarray]:
     number = 1 if config.data.synthetic else number  # See `device_batches`.
-    return records_of_step(task.record_ids, number, **_order(task))
+    source = sources.open_source(config.data, "train")
+    return records_of_step(task.record_ids, number, **_order(config, source, task))
 
 
-def _order(task: Task) -> dict[str, Any]:
+def _order(config: Config, source: sources.Source, task: Task) -> dict[str, Any]:
+    space = sources.load_label_space(config.data)
     return {
-        "batch_size": task.training.batch_size, "seed": task.seed, "num_views": task.num_views,
+        "batch_size": task.training.batch_size,
+        "seed": task.seed,
+        "num_views": task.num_views,
+        "sampler": balancing.sampler_of(
+            space, source, task.training, task.record_ids, task.verticals
+        ),
     }
 
 
 def _host_batches(config: Config, task: Task, first_step: int) -> Iterator[Batch]:
+    source = sources.open_source(config.data, "train")
     return train_batches(
-        sources.open_source(config.data, "train"),
+        source,
         task.record_ids,
         task.targets,
-        **_order(task),
+        **_order(config, source, task),
         start_step=first_step,
         read_threads=config.data.read_threads,
     )

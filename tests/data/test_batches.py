@@ -1,8 +1,10 @@
+import hashlib
 import itertools
 
 import numpy as np
 import pytest
 
+from kc_jax.core.sampling import balanced
 from kc_jax.data.batches import inference_batches, records_of_step, train_batches
 from kc_jax.data.sources import Source
 from kc_jax.data.targets import label_targets
@@ -53,6 +55,52 @@ def test_threads_change_nothing():
 def test_views_repeat_in_turn():
     views = np.concatenate([batch["view"] for batch in take(stream(num_views=2), 7)])
     np.testing.assert_array_equal(views, np.repeat([0, 1, 0, 1], 7))
+
+
+@pytest.mark.parametrize("num_views, wanted", [
+    (None, "97a7c989905bf2cf6f252eba47a109cf3ed19a9b46d4acc499bf285d5f81ec3a"),
+    (2, "0e27c464fd13daa43687255b6f675bf1157b28dc4ed15e1d594182f539f61814"),
+])
+def test_batches_are_those_of_earlier_versions(num_views, wanted):
+    """So that a training goes on, and gives what it gave, after an update."""
+    hasher = hashlib.sha256()
+    for batch in take(stream(seed=3, num_views=num_views, start_step=2), 20):
+        for name, values in sorted(batch.items()):
+            hasher.update(f"{name}{values.dtype}{values.shape}".encode())
+            hasher.update(np.ascontiguousarray(values))
+    assert hasher.hexdigest() == wanted
+
+
+# Two records of one group, five of another: 1.75 and 0.7 times an epoch.
+BALANCED = balanced([(0,), (0,), (1,), (1,), (1,), (1,), (1,)], 1.0)
+
+
+def test_a_balanced_epoch_has_as_many_images_and_shows_the_rare_more_often():
+    batches = take(stream(batch_size=7, sampler=BALANCED), 20)
+    rare = [np.isin(batch["record_id"], RECORDS[:2]).sum() for batch in batches]
+    assert set(rare) == {3, 4} and sum(rare) == 70
+    orders = {tuple(batch["record_id"]) for batch in batches}
+    assert len(orders) == 20
+
+
+def test_a_record_that_is_shown_again_shows_another_view():
+    batches = take(stream(sampler=BALANCED), 70)
+    records, views = (
+        np.concatenate([batch[key] for batch in batches]) for key in ("record_id", "view")
+    )
+    pairs = set(zip(records.tolist(), views.tolist(), strict=True))
+    assert len(pairs) == 280
+    turns = take(stream(sampler=BALANCED, num_views=3), 70)
+    np.testing.assert_array_equal(np.concatenate([batch["view"] for batch in turns]), views % 3)
+
+
+def test_balanced_batches_depend_on_the_step_alone():
+    whole = take(stream(sampler=BALANCED), 9)
+    rest = take(stream(sampler=BALANCED, start_step=5, read_threads=3), 4)
+    for a, b in zip(whole[5:], rest, strict=True):
+        assert (a["image"][:, 0, 0, 0] == a["record_id"]).all()
+        for name in a:
+            np.testing.assert_array_equal(a[name], b[name])
 
 
 def test_seeds_differ():

@@ -84,6 +84,23 @@ def test_parameters_agree_with_describe(finished):
         assert methods[method]["params"] == described[name]["params"]
 
 
+def test_single_networks_come_with_their_calibration(finished):
+    config, workdir = finished
+    space = sources.load_label_space(config.data)
+    methods = artifacts.read_json(workdir.results)["methods"]
+    for name in ("generalist", "student"):
+        found = artifacts.read_json(workdir.evaluation / name / "calibration.json")
+        assert found["wanted_precision"] == config.evaluation.wanted_precision
+        assert list(found["verticals"]) == list(space.verticals)
+        for values in found["verticals"].values():
+            assert values["temperature"] > 0 and np.isfinite(values["bias"])
+            assert values["pairs"] == artifacts.read_json(workdir.results)["test_examples"]
+        for key in ("ece_before", "ece_after"):
+            assert 0 <= found[key] <= 1 and methods[name][key] == found[key]
+    assert methods["specialists"]["ece_after"] is None
+    assert not (workdir.evaluation / "specialists" / "calibration.json").exists()
+
+
 def test_a_second_run_does_nothing(finished, capsys):
     config, workdir = finished
     before = {path: path.stat().st_mtime_ns for path in workdir.root.rglob("manifest.json")}

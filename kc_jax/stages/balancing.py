@@ -1,0 +1,37 @@
+"""How often a network sees the images of large and of rare verticals or classes."""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from kc_jax.config import Training
+from kc_jax.core import sampling
+from kc_jax.core.label_space import LabelSpace
+from kc_jax.data.sources import Source
+
+# The groups that a record is a member of, by its labels.
+GROUPS: dict[str, Callable[[LabelSpace, list[int]], Sequence[int]]] = {
+    "none": lambda space, class_ids: (0,),
+    "vertical": lambda space, class_ids: space.verticals_of(class_ids),
+    "class": lambda space, class_ids: class_ids,
+}
+
+
+def sampler_of(
+    space: LabelSpace, source: Source, training: Training, record_ids: np.ndarray,
+    verticals: Sequence[int],
+) -> sampling.Sampler:
+    """Makes the sampler that a training asks for.
+
+    Args:
+      space: label space of all classes.
+      source: of the records.
+      training: for the balance and its strength.
+      record_ids: i64[n], the records to train on.
+      verticals: of the network, whose labels count.
+    """
+    groups_of, own = GROUPS[training.balance], set(verticals)
+    return sampling.balanced([
+        groups_of(space, [c for c in source.labels[r] if space.vertical_of_class[c] in own])
+        for r in record_ids
+    ], training.balance_strength)
