@@ -15,7 +15,7 @@ from kc_jax.artifacts import Workdir
 from kc_jax.config import Config
 from kc_jax.stages import evaluate, report_text
 from kc_jax.stages import report_figures as figures
-from kc_jax.stages.report_text import GENERALIST, Results
+from kc_jax.stages.report_text import GENERALIST, SPECIALISTS, Results
 from kc_jax.train import hooks
 
 TEMPLATE = pathlib.Path(__file__).with_name("report.html.jinja")
@@ -94,7 +94,7 @@ def write_report(config: Config, workdir: Workdir, results: Results, inputs: str
         best={v: results.best(results.of_vertical(v)) for v in results.verticals},
         best_mean=results.best(results.means),
         heads={m: _head(workdir, results, m) for m in results.methods},
-        at_k=[key for key in results[GENERALIST] if key.startswith("mean_ap_at_")],
+        at_k=[key for key in results[results.student] if key.startswith("mean_ap_at_")],
         figures=drawn,
         gallery=_read(workdir.evaluation / results.student / evaluate.GALLERY, []),
         seconds=_read(workdir.seconds, {}),
@@ -125,7 +125,7 @@ def make_figures(workdir: Workdir, results: Results) -> dict[str, bytes]:
     """
     colour_of = figures.colours(results.methods, results.student)
     singles = {m: _log(workdir.generalist if m == GENERALIST else workdir.student(m))
-               for m in results.methods[:-1]}
+               for m in results.methods if m != SPECIALISTS}
     singles = {m: log for m, log in singles.items() if log}
     teachers = {v: _log(workdir.teacher(v)) for v in results.verticals}
     teachers = {v: log for v, log in teachers.items() if log}

@@ -29,14 +29,14 @@ class Results:
 
     @property
     def methods(self) -> list[str]:
-        """Lists generalist, other students, the student and specialists, in this order."""
-        others = [m for m in self.values["methods"]
-                  if m not in (GENERALIST, self.student, SPECIALISTS)]
-        return [GENERALIST, *others, self.student, SPECIALISTS]
+        """Lists generalist, other students, the student and specialists, those that there are."""
+        judged = self.values["methods"]
+        others = [m for m in judged if m not in (GENERALIST, self.student, SPECIALISTS)]
+        return [m for m in (GENERALIST, *others, self.student, SPECIALISTS) if m in judged]
 
     @property
     def verticals(self) -> list[str]:
-        return list(self[GENERALIST]["vertical_ap"])
+        return list(self[self.student]["vertical_ap"])
 
     def __getitem__(self, method: str) -> Mapping[str, Any]:
         return self.values["methods"][method]
@@ -56,6 +56,11 @@ class Results:
 
     def mean_ap(self, method: str) -> float:
         return self[method]["mean_vertical_ap"]
+
+    @property
+    def has_gap(self) -> bool:
+        """Tells whether there are both a generalist and specialists, which make a gap."""
+        return {GENERALIST, SPECIALISTS} <= set(self.methods)
 
     @property
     def gap_closed(self) -> float | None:
@@ -86,6 +91,9 @@ def percent(value: float | None) -> str:
 
 def gap_line(results: Results) -> str:
     """Says in a line which share of the gap is closed."""
+    if not results.has_gap:
+        absent = [m for m in (GENERALIST, SPECIALISTS) if m not in results.methods]
+        return f"Gap closed: unknown without {' and '.join(absent)}"
     if results.gap_closed is None:
         return "Gap closed: none to close, the specialists are not better than the generalist"
     means = [f"{plain(m)} {percent(results.mean_ap(m))}"
@@ -94,14 +102,26 @@ def gap_line(results: Results) -> str:
 
 
 def headline(results: Results) -> str:
-    """Says in a sentence how student, generalist and specialists compare."""
-    own, base, top = map(results.mean_ap, (results.student, GENERALIST, SPECIALISTS))
-    points = 100 * (own - base)
-    side = "above" if points > 0 else "below"
-    against = f"{abs(points):.1f} points {side}" if abs(points) >= 0.05 else "level with"
-    params = {m: results[m]["params"] / results[GENERALIST]["params"] for m in results.methods}
+    """Says in words how the student compares with generalist and specialists, if there are any."""
+    own = results.mean_ap(results.student)
     name = plain(results.student)
     student = "The student" if name == "student" else f"The student “{name}”"
+    text = f"{student} reaches a mean average precision of {percent(own)} %"
+    if GENERALIST in results.methods:
+        base = results.mean_ap(GENERALIST)
+        points = 100 * (own - base)
+        side = "above" if points > 0 else "below"
+        against = f"{abs(points):.1f} points {side}" if abs(points) >= 0.05 else "level with"
+        text += f", {against} the generalist ({percent(base)} %)"
+    if SPECIALISTS in results.methods:
+        top = percent(results.mean_ap(SPECIALISTS))
+        text += f". The specialists together reach {top} %"
+    verdict = f" {_verdict(results)}" if results.has_gap else ""
+    return f"{synthetic_note(results)}{text}.{verdict}"
+
+
+def _verdict(results: Results) -> str:
+    params = {m: results[m]["params"] / results[GENERALIST]["params"] for m in results.methods}
     share = results.gap_closed
     if share is None:
         verdict = "The specialists are not better than the generalist, so there is no gap to close"
@@ -109,11 +129,9 @@ def headline(results: Results) -> str:
         closed = f"{percent(share)} %" if share >= 0 else "none"
         note = f" ({percent(share)} %)" if share < 0 else ""
         verdict = f"The student closes {closed} of the gap from generalist to specialists{note}"
-    return synthetic_note(results) + (
-        f"{student} reaches a mean average precision of {percent(own)} %, "
-        f"{against} the generalist ({percent(base)} %). The specialists together reach "
-        f"{percent(top)} %. {verdict}, with {params[results.student]:.2f} times the generalist's "
-        f"parameters; the specialists have {params[SPECIALISTS]:.2f} times as many."
+    return (
+        f"{verdict}, with {params[results.student]:.2f} times the generalist's parameters; the "
+        f"specialists have {params[SPECIALISTS]:.2f} times as many."
     )
 
 

@@ -9,7 +9,7 @@ import pytest
 from kc_jax import artifacts
 from kc_jax.data import sources
 from kc_jax.data.soft_target_store import SoftTargetStore
-from kc_jax.stages import networks, runner, write_soft_targets
+from kc_jax.stages import networks, runner, storing
 from tests.stages import shipped
 
 METHODS = {"generalist", "student", "specialists"}
@@ -54,7 +54,7 @@ def test_soft_targets_are_the_teachers_probabilities(finished):
     config, workdir = finished
     space = sources.load_label_space(config.data)
     source = sources.open_source(config.data, "train")
-    inputs = write_soft_targets.store_inputs(config, workdir, space, source)
+    inputs = storing.store_inputs(config, workdir, space, source)
     store = SoftTargetStore(workdir.soft_targets, space, inputs)
     vertical_id = 1
     records = source.records_of(space, vertical_id)[[5, 0, 9]]
