@@ -30,7 +30,15 @@ def store_inputs(
       workdir: of the run.
       space: label space of all classes.
       source: of the training records.
+
+    Raises:
+      MissingArtifactError: predictions are not imported yet, or a teacher is missing.
     """
+    if config.soft_targets.predictions and not workdir.imported.exists():
+        raise artifacts.MissingArtifactError(
+            f"{workdir.imported} is missing, though config.soft_targets.predictions is set; run the "
+            "stage import_soft_targets first"
+        )
     if workdir.imported.exists():
         return imported_inputs(config, space, source, artifacts.read_json(workdir.imported))
     return taught_inputs(config, space, source, teachers.find(config, workdir, space))
