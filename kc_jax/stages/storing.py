@@ -36,7 +36,7 @@ def store_inputs(
     """
     if config.soft_targets.predictions and not workdir.imported.exists():
         raise artifacts.MissingArtifactError(
-            f"{workdir.imported} is missing, though config.soft_targets.predictions is set; run the "
+            f"{workdir.imported} is missing but config.soft_targets.predictions is set; run the "
             "stage import_soft_targets first"
         )
     if workdir.imported.exists():

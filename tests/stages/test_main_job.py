@@ -118,6 +118,29 @@ def test_a_student_of_another_seed_is_left_out(copy, capsys):
     assert "student other is left out: its seed differ" in capsys.readouterr().err
 
 
+def test_without_a_generalist_students_are_compared_with_the_runs_own(copy, capsys):
+    config, workdir = copy
+    other = dataclasses.replace(
+        config, seed=5,
+        student=dataclasses.replace(config.student, name="other", distill_weight=0.0),
+    )
+    runner.run_stages(other, workdir, ["train_student"])
+    artifacts.remove(workdir.generalist)
+    runner.run_stages(config, workdir, ["evaluate"])
+    results = artifacts.read_json(workdir.results)
+    assert set(results["methods"]) == {"student", "specialists"}
+    assert results["seed"] == config.seed
+    assert "other is left out: its seed differ from the student's" in capsys.readouterr().err
+
+
+def test_specialists_are_judged_when_all_are_there(copy):
+    config, workdir = copy
+    artifacts.remove(workdir.teacher(sources.load_label_space(config.data).verticals[1]))
+    runner.run_stages(config, workdir, ["evaluate"])
+    methods = artifacts.read_json(workdir.results)["methods"]
+    assert set(methods) == {"generalist", "student"}
+
+
 def test_other_test_views_do_not_touch_what_is_trained(copy, capsys):
     config, workdir = copy
     changed = dataclasses.replace(config, data=dataclasses.replace(config.data, test_views=3))
