@@ -27,6 +27,7 @@ setup(
         "optax>=0.2.8,<0.3",
         "orbax-checkpoint>=0.12.8,<0.13",
         "pillow>=10.4",
+        "pyarrow>=16",  # Predictions to import, as Parquet and JSONL.
         "rich>=13",  # Progress bars and tables on a terminal.
         "tensorboardX>=2.6.2,<3",
         "tensorflow-datasets>=4.9.10,<5",
@@ -35,10 +36,12 @@ setup(
         "cuda": ["jax[cuda13]>=0.10.2,<0.12"],
         "tpu": ["jax[tpu]>=0.10.2,<0.12"],
         "wandb": ["wandb>=0.31,<1"],
+        "onnx": ["onnxruntime>=1.20"],  # ONNX files as teachers.
         # PyTorch is a peer to measure against, never a dependency.
         "benchmarks": ["torch==2.13.0", "scikit-learn>=1.5"],
         "dev": [
             "pytest>=8", "pytest-xdist>=3.6", "ruff>=0.8", "scikit-learn>=1.5", "wandb>=0.31,<1",
+            "onnx>=1.17", "onnxruntime>=1.20",
         ],
     },
 )

@@ -84,6 +84,8 @@ def get_config(name: str) -> ml_collections.ConfigDict:
     config.teachers.optimizer.multipliers.update({"backbone": 0.3, "trunk": 0.3})
     config.soft_targets = {
         "top_k": 100, "num_views": 8, "batch_size": 256, "verify_records": 32,
+        "onnx_teachers": "", "predictions": "", "prediction_kind": "probabilities",
+        "missing": "refuse",
     }
     config.student = training("FC256-SC8", num_epochs=20.0, learning_rate=0.08)
     config.student.name = "student"

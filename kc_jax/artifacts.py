@@ -62,6 +62,10 @@ class Workdir:
         return self.soft_targets / safe_name(vertical)
 
     @property
+    def imported(self) -> pathlib.Path:
+        return self.soft_targets / "imported.json"
+
+    @property
     def soft_target_stats(self) -> pathlib.Path:
         return self.soft_targets / "stats.json"
 

@@ -190,12 +190,22 @@ class SoftTargets:
       num_views: stored augmented views of each image; a distilled student sees these in turn.
       batch_size: images a step of inference.
       verify_records: records of each vertical that `verify_soft_targets` computes anew.
+      onnx_teachers: folder with an ONNX file for each vertical, which `write_soft_targets` asks in
+        place of teachers of ours; empty for these. docs/your_own_teachers.md describes it.
+      predictions: Parquet or JSONL file, or a folder of them, for `import_soft_targets`.
+      prediction_kind: what they hold: ``probabilities``, or ``logits``, whose sigmoid is meant.
+      missing: what `import_soft_targets` does with images without predictions: ``refuse``, or
+        ``labels``, which lets them be learnt from their labels.
     """
 
     top_k: int
     num_views: int
     batch_size: int
     verify_records: int
+    onnx_teachers: str
+    predictions: str
+    prediction_kind: str
+    missing: str
 
 
 @dataclasses.dataclass(frozen=True)
@@ -297,6 +307,10 @@ CHOICES = {
     "initial": ("sqrt_size", "constant"),
     "init_from": ("scratch", "generalist"),
     "compute_dtype": ("float32", "bfloat16"),
+    "prediction_kind": ("probabilities", "logits"),
+    "missing": ("refuse", "labels"),
+    "input_layout": ("NCHW", "NHWC"),
+    "output": ("logits", "probabilities", "softmax"),
 }
 POSITIVE = {
     "num_epochs", "batch_size", "microbatches", "learning_rate", "top_k", "num_views", "image_size",

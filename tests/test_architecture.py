@@ -28,6 +28,7 @@ MAY_IMPORT = {
     "command": PARTS | {"command"},
     "main": PARTS | {"command", "main"},
     "study": PARTS | {"command", "study"},
+    "import_soft_targets": PARTS | {"command", "import_soft_targets", "main"},
     "configs": {"configs"},
     "benchmarks": PARTS | {"command", "main", "study"},
     "docs": {"config"},

@@ -26,7 +26,7 @@ def run(*arguments):
     (["--config=configs/eft.py:smke"], ["'smke'", "smoke"]),
     (["--config=configs/etf.py"], ["configs/etf.py"]),
     ([], ["--config"]),
-    ([SMOKE, "--stages=evaluate"], ["train_generalist"]),
+    ([SMOKE, "--stages=evaluate"], ["train_student"]),
     ([SMOKE, "--stages=evaluate", "--redo=train_student"], ["'train_student'", "--stages"]),
     ([SMOKE, "--config.student.optimizer.multipliers.pace=-1"], ["multipliers.pace", "at least 0"]),
     ([SMOKE, "--config.data.variant=tiny"], ["config.data.variant", "embedded"]),

@@ -13,6 +13,7 @@ STRINGS = {
     "head": "FC8-SC4", "init_from": "scratch", "schedule": "cosine", "level": "vertical",
     "initial": "sqrt_size", "compute_dtype": "float32", "judged_on": "test", "layout": "auto",
     "balance": "none",
+    "prediction_kind": "logits", "missing": "labels",
 }
 NUMBERS = {"model": 1, "distill_weight": 0.0, "warmup": 0.1, "seed": 0,
            "validation_share": 0.2, "wanted_precision": 0.9, "balance_strength": 0.5}

@@ -23,6 +23,9 @@ class SoftTargetStore:
       space: label space of the student.
       inputs: for each vertical what its manifest must say; see `vertical_store.store_inputs`.
 
+    Attributes:
+      num_views: views of a record that have soft targets of their own; None where all share them.
+
     Raises:
       MissingArtifactError, StaleArtifactError, DamagedStoreError: see `VerticalStore`.
     """
@@ -32,6 +35,7 @@ class SoftTargetStore:
             VerticalStore(directory / artifacts.safe_name(name), space.sizes[v], inputs[v])
             for v, name in enumerate(space.verticals)
         ]
+        self.num_views = None if inputs[0]["views"] is None else inputs[0]["num_views"]
         self._first_classes = space.starts[:-1]
         self._width = max(v.num_kept for v in self._verticals)
         self._slots = self._find_slots()
@@ -58,7 +62,7 @@ class SoftTargetStore:
 
         Args:
           record_ids: i64[B].
-          views: i64[B].
+          views: i64[B], below ``num_views`` where it is not None.
 
         Returns:
           soft_ids i32[B, M·K], global class ids, and soft_probs f32 of that shape; padding has
@@ -67,6 +71,7 @@ class SoftTargetStore:
         Raises:
           DamagedStoreError: see `VerticalStore`.
         """
+        views = np.zeros_like(views) if self.num_views is None else views
         num_slots = self._slots.shape[1]
         shape = (len(record_ids), num_slots, self._width)
         soft_ids, soft_probs = np.zeros(shape, np.int32), np.zeros(shape, np.float32)

@@ -18,6 +18,7 @@ from kc_jax.core import packing, quantisation
 from kc_jax.errors import UserError
 
 RECORDS, INDEX = "records.npy", "index.npz"
+MADE_BY = "write_soft_targets (or import_soft_targets)"
 FORMAT_VERSION = 2
 BLOCK_ROWS = 256  # Small enough that a read of one record checks 64 KiB.
 
@@ -27,15 +28,16 @@ class DamagedStoreError(UserError, RuntimeError):
 
 
 def store_inputs(
-    *, teacher: str, data: str, label_space: str, views: dict, top_k: int, num_views: int
+    *, teacher: str, data: str, label_space: str, views: dict | None, top_k: int, num_views: int
 ) -> dict:
     """Lists what a vertical's soft targets depend on, for its manifest.
 
     Args:
-      teacher: fingerprint of the teacher.
+      teacher: fingerprint of the teacher, or of the predictions in its place.
       data: fingerprint of the records.
       label_space: fingerprint of the label space.
-      views: what the views depend on: augmentation, its version, seed and size.
+      views: what the views depend on: augmentation, its version, seed and size; None where soft
+        targets are of an image, whatever the view of it, and ``num_views`` is 1.
       top_k: probabilities kept of each record and view.
       num_views: views of each record.
     """
@@ -144,7 +146,7 @@ class VerticalStore:
     """
 
     def __init__(self, directory: pathlib.Path, num_classes: int, inputs: dict):
-        manifest = artifacts.manifest_of(directory, "write_soft_targets")
+        manifest = artifacts.manifest_of(directory, MADE_BY)
         artifacts.is_complete(directory, inputs)
         self.num_kept = min(inputs["top_k"], num_classes)
         self._layout = packing.RecordLayout(num_classes, self.num_kept)
@@ -223,5 +225,6 @@ def _damaged(path: pathlib.Path, what: str) -> DamagedStoreError:
     return DamagedStoreError(
         f"{path} is damaged: {what}. Write the soft targets anew with "
         "--stages=write_soft_targets --redo=write_soft_targets, or those of this vertical alone by "
-        f"removing {path.parent} and running the stage write_soft_targets"
+        f"removing {path.parent} and running the stage write_soft_targets; if they were imported, "
+        "import_soft_targets in its place"
     )

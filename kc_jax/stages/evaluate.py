@@ -40,6 +40,11 @@ class Network:
     made_by: str
 
     @property
+    def is_complete(self) -> bool:
+        path = self.directory / artifacts.MANIFEST
+        return path.exists() and artifacts.read_json(path)["complete"]
+
+    @property
     def manifest(self) -> dict:
         return artifacts.manifest_of(self.directory, self.made_by)
 
@@ -55,11 +60,11 @@ def run(config: Config, workdir: Workdir) -> bool:
     test = TestSet(source, space, config.data.test_views)
     did_any = False
     methods = {}
-    judgements = [
-        (network.title, _judge_single, [network])
-        for network in _single_networks(config, workdir, space)
-    ]
-    judgements.append(("specialists", _judge_specialists, _specialists(config, workdir, space)))
+    singles = _single_networks(config, workdir, space)
+    judgements = [(network.title, _judge_single, [network]) for network in singles]
+    specialists = _specialists(workdir, space)
+    if all(network.is_complete for network in specialists):
+        judgements.append(("specialists", _judge_specialists, specialists))
     for name, judge, judged in judgements:
         directory = workdir.evaluation / name
         if not artifacts.is_complete(directory, _inputs(config, test, judged)):
@@ -76,7 +81,7 @@ def run(config: Config, workdir: Workdir) -> bool:
     artifacts.write_json(workdir.results, {
         "classes": space.num_classes,
         "verticals": space.num_verticals,
-        "seed": artifacts.manifest_of(workdir.generalist, "train_generalist")["inputs"]["seed"],
+        "seed": singles[0].manifest["inputs"]["seed"],
         "judged_on": config.data.judged_on,
         "synthetic": config.data.synthetic,
         "test_examples": len(test.labels),
@@ -100,33 +105,39 @@ def _write_class_table(
 
 
 def _single_networks(config: Config, workdir: Workdir, space: LabelSpace) -> list[Network]:
-    """Lists the networks that name all classes: the generalist and every finished student."""
-    artifacts.manifest_of(workdir.generalist, "train_generalist")
+    """Lists the finished networks that name all classes: the generalist, if any, and students.
+
+    The first of generalist and the configuration's student is what the others must agree with.
+    """
     artifacts.manifest_of(workdir.student(config.student.name), "train_student")
-    students = [
-        Network(path.parent.name, space, path.parent, "train_student")
-        for path in sorted(workdir.students.glob(f"*/{artifacts.MANIFEST}"))
-        if artifacts.read_json(path)["complete"]
-    ]
+    students = {
+        path.name: Network(path.name, space, path, "train_student")
+        for path in sorted(workdir.students.iterdir())
+    }
     generalist = Network("generalist", space, workdir.generalist, "train_generalist")
-    return [generalist, *(s for s in students if _is_comparable(s, generalist))]
+    first = generalist if generalist.is_complete else students.pop(config.student.name)
+    finished = [student for student in students.values() if student.is_complete]
+    return [first, *(student for student in finished if _is_comparable(student, first))]
 
 
-def _is_comparable(student: Network, generalist: Network) -> bool:
-    """Tells whether a student comes from the same seed, records and networks as the others."""
-    found, wanted = student.manifest["inputs"], dict(generalist.manifest["inputs"])
-    wanted["generalist"] = generalist.fingerprint
+def _is_comparable(student: Network, first: Network) -> bool:
+    """Tells whether a student comes from the same seed, records and networks as the first."""
+    found, wanted = student.manifest["inputs"], dict(first.manifest["inputs"])
+    if first.title == "generalist":
+        wanted["generalist"] = first.fingerprint
     shared = ("seed", "views", "model", "label_space", "records", "generalist")
-    differing = [key for key in shared if key in found and found[key] != wanted[key]]
+    differing = [
+        key for key in shared if key in found and key in wanted and found[key] != wanted[key]
+    ]
     if differing:
         print(
             f"student {student.title} is left out: its {' and '.join(differing)} differ from the "
-            f"generalist's; remove {student.directory} or train it anew", file=sys.stderr,
+            f"{first.title}'s; remove {student.directory} or train it anew", file=sys.stderr,
         )
     return not differing
 
 
-def _specialists(config: Config, workdir: Workdir, space: LabelSpace) -> list[Network]:
+def _specialists(workdir: Workdir, space: LabelSpace) -> list[Network]:
     return [
         Network(
             f"specialist {name}", space.restrict(v), workdir.teacher(name), "train_teachers"

@@ -105,11 +105,17 @@ def _initialiser(model: Classifier, shape: tuple[int, ...]) -> Callable:
     return jax.jit(lambda key: model.init(key, jnp.zeros(shape, jnp.float32), train=False))
 
 
-def split_views(config: Config, split: str) -> Callable:
-    """Makes the function that draws the views of a split."""
+def split_views(config: Config, split: str, size: int | None = None) -> Callable:
+    """Makes the function that draws the views of a split.
+
+    Args:
+      config: of the run.
+      split: ``train`` or ``test``.
+      size: height and width of a view, pixels; that of the configuration where None.
+    """
     data = config.data
     name = _augmentation(config, split)
-    return augment.make_views(name, seed=data.seed, split=split, size=data.image_size)
+    return augment.make_views(name, seed=data.seed, split=split, size=size or data.image_size)
 
 
 def view_inputs(config: Config, split: str) -> dict:

@@ -30,11 +30,10 @@ class Results:
 
     @property
     def methods(self) -> list[str]:
-        """Lists those there are of generalist, other students, the student and specialists."""
-        others = [m for m in self.values["methods"]
-                  if m not in (GENERALIST, self.student, SPECIALISTS)]
-        order = [GENERALIST, *others, self.student, SPECIALISTS]
-        return [method for method in order if method in self.values["methods"]]
+        """Lists generalist, other students, the student and specialists, those that there are."""
+        judged = self.values["methods"]
+        others = [m for m in judged if m not in (GENERALIST, self.student, SPECIALISTS)]
+        return [m for m in (GENERALIST, *others, self.student, SPECIALISTS) if m in judged]
 
     @property
     def verticals(self) -> list[str]:
@@ -60,13 +59,13 @@ class Results:
         return self[method]["mean_vertical_ap"]
 
     @property
-    def is_whole(self) -> bool:
-        """Tells whether there are a generalist and specialists to compare the student with."""
+    def has_gap(self) -> bool:
+        """Tells whether there are both a generalist and specialists, which make a gap."""
         return {GENERALIST, SPECIALISTS} <= set(self.methods)
 
     @property
     def gap_closed(self) -> float | None:
-        if not self.is_whole:
+        if not self.has_gap:
             return None
         return gap_closed(*map(self.mean_ap, (GENERALIST, self.student, SPECIALISTS)))
 
@@ -95,8 +94,9 @@ def percent(value: float | None) -> str:
 
 def gap_line(results: Results) -> str:
     """Says in a line which share of the gap is closed."""
-    if not results.is_whole:
-        return "Gap closed: unknown, it takes a generalist and specialists"
+    if not results.has_gap:
+        absent = [m for m in (GENERALIST, SPECIALISTS) if m not in results.methods]
+        return f"Gap closed: unknown without {' and '.join(absent)}"
     if results.gap_closed is None:
         return "Gap closed: none to close, the specialists are not better than the generalist"
     means = [f"{plain(m)} {percent(results.mean_ap(m))}"
@@ -105,19 +105,25 @@ def gap_line(results: Results) -> str:
 
 
 def headline(results: Results) -> str:
-    """Says in a sentence how student, generalist and specialists compare."""
+    """Says in words how the student compares with generalist and specialists, if there are any."""
+    own = results.mean_ap(results.student)
     name = plain(results.student)
     student = "The student" if name == "student" else f"The student “{name}”"
-    reached = f"reaches a mean average precision of {percent(results.mean_ap(results.student))} %"
-    comparison = f", {_comparison(results)}" if results.is_whole else "."
-    return f"{synthetic_note(results)}{student} {reached}{comparison}"
+    text = f"{student} reaches a mean average precision of {percent(own)} %"
+    if GENERALIST in results.methods:
+        base = results.mean_ap(GENERALIST)
+        points = 100 * (own - base)
+        side = "above" if points > 0 else "below"
+        against = f"{abs(points):.1f} points {side}" if abs(points) >= 0.05 else "level with"
+        text += f", {against} the generalist ({percent(base)} %)"
+    if SPECIALISTS in results.methods:
+        top = percent(results.mean_ap(SPECIALISTS))
+        text += f". The specialists together reach {top} %"
+    verdict = f" {_verdict(results)}" if results.has_gap else ""
+    return f"{synthetic_note(results)}{text}.{verdict}"
 
 
-def _comparison(results: Results) -> str:
-    own, base, top = map(results.mean_ap, (results.student, GENERALIST, SPECIALISTS))
-    points = 100 * (own - base)
-    side = "above" if points > 0 else "below"
-    against = f"{abs(points):.1f} points {side}" if abs(points) >= 0.05 else "level with"
+def _verdict(results: Results) -> str:
     params = {m: results[m]["params"] / results[GENERALIST]["params"] for m in results.methods}
     share = results.gap_closed
     if share is None:
@@ -127,9 +133,8 @@ def _comparison(results: Results) -> str:
         note = f" ({percent(share)} %)" if share < 0 else ""
         verdict = f"The student closes {closed} of the gap from generalist to specialists{note}"
     return (
-        f"{against} the generalist ({percent(base)} %). The specialists together reach "
-        f"{percent(top)} %. {verdict}, with {params[results.student]:.2f} times the generalist's "
-        f"parameters; the specialists have {params[SPECIALISTS]:.2f} times as many."
+        f"{verdict}, with {params[results.student]:.2f} times the generalist's parameters; the "
+        f"specialists have {params[SPECIALISTS]:.2f} times as many."
     )
 
 

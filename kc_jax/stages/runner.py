@@ -11,6 +11,7 @@ from kc_jax.config import Config
 from kc_jax.stages import (
     describe,
     evaluate,
+    import_soft_targets,
     report,
     soft_target_stats,
     train_generalist,
@@ -25,6 +26,7 @@ STAGES = {
     "train_generalist": train_generalist.run,
     "train_teachers": train_teachers.run,
     "write_soft_targets": write_soft_targets.run,
+    "import_soft_targets": import_soft_targets.run,
     "train_student": train_student.run,
     "evaluate": evaluate.run,
     "report": report.run,
@@ -65,6 +67,7 @@ def outputs(config: Config, workdir: Workdir) -> dict[str, list]:
         "train_generalist": [workdir.generalist],
         "train_teachers": [workdir.teachers],
         "write_soft_targets": [workdir.soft_targets],
+        "import_soft_targets": [workdir.soft_targets],
         "train_student": [workdir.student(config.student.name)],
         "evaluate": [workdir.evaluation, workdir.results, workdir.class_table],
         "report": [

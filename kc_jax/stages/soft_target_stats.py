@@ -7,8 +7,8 @@ from rich.table import Table
 from kc_jax import artifacts
 from kc_jax.artifacts import Workdir
 from kc_jax.config import Config
-from kc_jax.data import sources
-from kc_jax.stages.write_soft_targets import store_inputs
+from kc_jax.data import sources, vertical_store
+from kc_jax.stages.storing import store_inputs
 
 COUNTS = ("num_classes", "num_records", "num_views")
 MEANS = ("bytes_per_view", "mass_kept", "first_is_label", "label_kept")
@@ -22,7 +22,7 @@ def run(config: Config, workdir: Workdir) -> bool:
     rows = {}
     for name, inputs in zip(space.verticals, all_inputs, strict=True):
         directory = workdir.soft_targets_of(name)
-        manifest = artifacts.manifest_of(directory, "write_soft_targets")
+        manifest = artifacts.manifest_of(directory, vertical_store.MADE_BY)
         artifacts.is_complete(directory, inputs)
         rows[name] = {key: manifest[key] for key in COUNTS + MEANS}
     stats = {

@@ -9,7 +9,7 @@ from kc_jax.data import sources
 from kc_jax.data.soft_target_store import SoftTargetStore
 from kc_jax.data.targets import mix
 from kc_jax.stages import training
-from kc_jax.stages.write_soft_targets import store_inputs
+from kc_jax.stages.storing import store_inputs
 
 
 def run(config: Config, workdir: Workdir) -> bool:
@@ -35,7 +35,7 @@ def run(config: Config, workdir: Workdir) -> bool:
     if student.distill_weight:
         soft = SoftTargetStore(workdir.soft_targets, space, store)
         targets = mix(targets, soft, student.distill_weight)
-        num_views = config.soft_targets.num_views
+        num_views = soft.num_views
     task = training.Task(
         title=student.name,
         directory=directory,

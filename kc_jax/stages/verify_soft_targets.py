@@ -9,7 +9,8 @@ from kc_jax.core.label_space import LabelSpace
 from kc_jax.data import sources
 from kc_jax.data.vertical_store import VerticalStore
 from kc_jax.errors import UserError
-from kc_jax.stages.write_soft_targets import store_inputs, teacher_logits
+from kc_jax.stages import storing, teachers
+from kc_jax.stages.write_soft_targets import teacher_logits
 
 # How far a logit may be from the one that was stored, beyond rounding: batches of another size are
 # summed in another order, which moved logits by less than 1e-6 in float32 and 0.03 in bfloat16.
@@ -24,20 +25,26 @@ class SoftTargetMismatchError(UserError, RuntimeError):
 def run(config: Config, workdir: Workdir) -> bool:
     """Checks all checksums and recomputes a sample of each vertical; always has something to do.
 
+    Of imported soft targets there is no teacher to ask, so that the checksums are all.
+
     Raises:
       DamagedStoreError: a file is not as it was written.
       SoftTargetMismatchError: a teacher says something else than was stored.
     """
     space = sources.load_label_space(config.data)
     source = sources.open_source(config.data, "train")
-    all_inputs = store_inputs(config, workdir, space, source)
+    all_inputs = storing.store_inputs(config, workdir, space, source)
     stores = [
         VerticalStore(workdir.soft_targets_of(name), space.sizes[v], all_inputs[v])
         for v, name in enumerate(space.verticals)
     ]
     for vertical_id, store in enumerate(stores):
         store.check()
-        _verify(config, workdir, space, source, vertical_id, store)
+        if workdir.imported.exists():
+            print(f"{space.verticals[vertical_id]}: all checksums agree; imported, so none to ask")
+        else:
+            asked = teachers.find(config, workdir, space)
+            _verify(config, asked, space, source, vertical_id, store)
     return True
 
 
@@ -48,8 +55,8 @@ def sample(num_records: int, size: int) -> np.ndarray:
 
 
 def _verify(
-    config: Config, workdir: Workdir, space: LabelSpace, source: sources.Source, vertical_id: int,
-    store: VerticalStore,
+    config: Config, asked: teachers.Teachers, space: LabelSpace, source: sources.Source,
+    vertical_id: int, store: VerticalStore,
 ) -> None:
     name, options = space.verticals[vertical_id], config.soft_targets
     tolerance = TOLERANCES[config.model.compute_dtype]
@@ -58,7 +65,7 @@ def _verify(
     views = np.repeat(np.arange(options.num_views), len(chosen))
     differences, done = [], 0
     for records, logits in teacher_logits(
-        config, workdir, space, source, vertical_id, store.record_ids[chosen]
+        config, asked, source, vertical_id, store.record_ids[chosen]
     ):
         rows = slice(done, done + len(records))
         differences.append(

@@ -75,6 +75,26 @@ def test_reads_any_record_and_view_in_any_order(directory, logits):
     np.testing.assert_allclose(dense(ids, probs), wanted, rtol=1.37e-3)
 
 
+def test_soft_targets_of_images_are_those_of_any_view(tmp_path, logits):
+    shared = inputs(views=None, num_views=1)
+    for vertical, name in enumerate(SPACE.verticals):
+        folder = tmp_path / artifacts.safe_name(name)
+        artifacts.is_complete(folder, shared)
+        artifacts.complete(folder, **write_vertical(
+            folder, record_ids=np.array(RECORDS[vertical]), num_classes=SPACE.sizes[vertical],
+            num_views=1, top_k=TOP_K, parts=[soft_targets.top_k(logits[vertical][0], TOP_K)],
+        ))
+    store = SoftTargetStore(tmp_path, SPACE, [shared, shared])
+    assert store.num_views is None
+    ids, probs = store(np.array([2, 2, 5]), np.array([0, 1, 1_000_000]))
+    wanted = np.stack([expected(logits, record, 0) for record in (2, 2, 5)])
+    np.testing.assert_allclose(dense(ids, probs), wanted, rtol=1.37e-3)
+
+
+def test_views_with_soft_targets_of_their_own_are_counted(directory):
+    assert SoftTargetStore(directory, SPACE, [inputs(), inputs()]).num_views == NUM_VIEWS
+
+
 def test_padding_has_id_zero_and_no_probability(directory):
     store = SoftTargetStore(directory, SPACE, [inputs(), inputs()])
     ids, probs = store(np.array([0]), np.array([0]))

@@ -10,7 +10,7 @@ import pytest
 from kc_jax import artifacts
 from kc_jax.data import sources
 from kc_jax.data.soft_target_store import SoftTargetStore
-from kc_jax.stages import class_table, networks, runner, write_soft_targets
+from kc_jax.stages import class_table, networks, runner, storing
 from tests.stages import shipped
 
 METHODS = {"generalist", "student", "specialists"}
@@ -113,7 +113,7 @@ def test_soft_targets_are_the_teachers_probabilities(finished):
     config, workdir = finished
     space = sources.load_label_space(config.data)
     source = sources.open_source(config.data, "train")
-    inputs = write_soft_targets.store_inputs(config, workdir, space, source)
+    inputs = storing.store_inputs(config, workdir, space, source)
     store = SoftTargetStore(workdir.soft_targets, space, inputs)
     vertical_id = 1
     records = source.records_of(space, vertical_id)[[5, 0, 9]]
@@ -175,6 +175,29 @@ def test_a_student_of_another_seed_is_left_out(copy, capsys):
     runner.run_stages(config, workdir, ["evaluate"])
     assert set(artifacts.read_json(workdir.results)["methods"]) == METHODS
     assert "student other is left out: its seed differ" in capsys.readouterr().err
+
+
+def test_without_a_generalist_students_are_compared_with_the_runs_own(copy, capsys):
+    config, workdir = copy
+    other = dataclasses.replace(
+        config, seed=5,
+        student=dataclasses.replace(config.student, name="other", distill_weight=0.0),
+    )
+    runner.run_stages(other, workdir, ["train_student"])
+    artifacts.remove(workdir.generalist)
+    runner.run_stages(config, workdir, ["evaluate"])
+    results = artifacts.read_json(workdir.results)
+    assert set(results["methods"]) == {"student", "specialists"}
+    assert results["seed"] == config.seed
+    assert "other is left out: its seed differ from the student's" in capsys.readouterr().err
+
+
+def test_specialists_are_judged_when_all_are_there(copy):
+    config, workdir = copy
+    artifacts.remove(workdir.teacher(sources.load_label_space(config.data).verticals[1]))
+    runner.run_stages(config, workdir, ["evaluate"])
+    methods = artifacts.read_json(workdir.results)["methods"]
+    assert set(methods) == {"generalist", "student"}
 
 
 def test_other_test_views_do_not_touch_what_is_trained(copy, capsys):

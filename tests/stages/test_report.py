@@ -166,6 +166,27 @@ def test_no_gap_where_specialists_are_not_better(config, tmp_path):
     assert "none to close" in report_text.gap_line(results)
 
 
+@pytest.mark.parametrize("absent", [
+    ["generalist"], ["specialists"], ["generalist", "specialists"],
+])
+def test_says_nothing_of_networks_that_are_not_there(config, workdir, absent, capsys, drawing):
+    values = json.loads(workdir.results.read_text())
+    for name in absent:
+        del values["methods"][name]
+    write_json(workdir.results, values)
+    report.run(config, workdir)
+    page, printed = page_of(workdir).split("<details>")[0], capsys.readouterr().out
+    assert f"Gap closed: unknown without {' and '.join(absent)}" in printed
+    table = printed.split("Gap closed")[0]
+    headline = re.search(r'<p class="headline">(.*?)</p>', page).group(1)
+    for name in ("generalist", "specialists"):
+        assert (name in table) == (name in headline) == (name not in absent)
+    assert "student" in table and "labels only" in table
+    assert "mean average precision of 35.0 %" in headline and headline.endswith("%.") != (
+        absent == ["specialists"]
+    )
+
+
 def test_single_vertical(config, tmp_path, drawing):
     workdir = fabricate(Workdir(tmp_path), ("birds",))
     write_log(workdir.student("student"), pace=[1.0], lines=1)

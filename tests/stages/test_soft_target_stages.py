@@ -8,7 +8,14 @@ import pytest
 from kc_jax import artifacts
 from kc_jax.core import quantisation
 from kc_jax.data import batches, sources, vertical_store
-from kc_jax.stages import networks, runner, verify_soft_targets, write_soft_targets
+from kc_jax.stages import (
+    networks,
+    runner,
+    storing,
+    teachers,
+    verify_soft_targets,
+    write_soft_targets,
+)
 from tests.reference import soft_targets as reference
 
 VERTICAL = 1
@@ -24,7 +31,7 @@ def parts_of(config, workdir):
     """Gives label space, source and the open store of a vertical."""
     space = sources.load_label_space(config.data)
     source = sources.open_source(config.data, "train")
-    inputs = write_soft_targets.store_inputs(config, workdir, space, source)[VERTICAL]
+    inputs = storing.store_inputs(config, workdir, space, source)[VERTICAL]
     folder = workdir.soft_targets_of(space.verticals[VERTICAL])
     return space, source, vertical_store.VerticalStore(folder, space.sizes[VERTICAL], inputs)
 
@@ -115,9 +122,8 @@ def test_stats_are_those_of_the_teachers_and_the_labels(copy, capsys):
     kept = [bool(set(row) & set(known)) for row, known in zip(names, labels, strict=True)]
     assert row["first_is_label"] == pytest.approx(np.mean(first), abs=1e-6)
     assert row["label_kept"] == pytest.approx(np.mean(kept), abs=1e-6)
-    answers = write_soft_targets.teacher_logits(
-        config, workdir, space, source, VERTICAL, store.record_ids
-    )
+    asked = teachers.find(config, workdir, space)
+    answers = write_soft_targets.teacher_logits(config, asked, source, VERTICAL, store.record_ids)
     mass = np.concatenate([reference.kept_mass(logits, 3) for _, logits in answers])
     assert row["mass_kept"] == pytest.approx(mass.mean(), abs=2e-6) and row["mass_kept"] < 0.99
     assert row["num_records"] == len(store.record_ids) and row["num_views"] == num_views
@@ -133,7 +139,7 @@ def test_the_students_loss_changes_by_less_than_a_thousandth(copy):
     space, source, store = parts_of(config, workdir)
     places, views = everything(store, config.soft_targets.num_views)
     ids, levels = store(places, views)
-    asked = config, workdir, space, source, VERTICAL, store.record_ids
+    asked = config, teachers.find(config, workdir, space), source, VERTICAL, store.record_ids
     teacher = np.concatenate([logits for _, logits in write_soft_targets.teacher_logits(*asked)])
     predict = networks.load_predictor(
         config, workdir.student("student"), "train_student", space, "train", len(places)
