@@ -28,6 +28,7 @@ setup(
         "orbax-checkpoint>=0.12.8,<0.13",
         "pillow>=10.4",
         "rich>=13",  # Progress bars and tables on a terminal.
+        "safetensors>=0.5",  # Weights of backbones trained elsewhere.
         "tensorflow-datasets>=4.9.10,<5",
     ],
     extras_require={

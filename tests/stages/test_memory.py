@@ -53,7 +53,7 @@ def test_model_devices_share_the_head():
 
 
 def _trunk(config):
-    features = config.model.backbone_options["features"][-1] * 16
+    features = config.model.backbone_options["small_conv"]["features"][-1] * 16
     return 4 * 64 * features
 
 
