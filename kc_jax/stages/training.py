@@ -151,7 +151,7 @@ def begin(
     logical = networks.build_model(config.model, training, task.space, config.seed)
     model = networks.lay_out(logical, config.mesh, mesh)
     tx = _optimizer(training.optimizer)
-    state = make_state(_initial_variables(config, task, logical, workdir), tx, model.frozen)
+    state = make_state(initial_variables(config, task, logical, workdir), tx, model.frozen)
     state = jax.device_put(state, sharding.head_shardings(mesh, state))
     views = networks.split_views(config, "train")
     return model, state, step.make_train_step(
@@ -236,7 +236,20 @@ def objective_of(model: Classifier) -> objective.Objective:
     return objective.make_tiled_sigmoid(model.layout, model.mesh)
 
 
-def _initial_variables(config, task: Task, model, workdir):
+def initial_variables(
+    config: Config, task: Task, model: Classifier, workdir: artifacts.Workdir
+) -> dict[str, Any]:
+    """Makes a network's variables before the first step.
+
+    They are drawn at random; then `config.model.backbone_init_from` gives the backbone; then the
+    generalist gives the parts that the task takes from there.
+
+    Args:
+      config: of the run.
+      task: what to learn.
+      model: in its logical form.
+      workdir: where the generalist lies.
+    """
     variables = backbone_weights.put(
         config.model, networks.init_variables(config, model, task.seed)
     )
