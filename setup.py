@@ -29,6 +29,7 @@ setup(
         "pillow>=10.4",
         "pyarrow>=16",  # Predictions to import, as Parquet and JSONL.
         "rich>=13",  # Progress bars and tables on a terminal.
+        "safetensors>=0.5",  # Weights of backbones trained elsewhere.
         "tensorboardX>=2.6.2,<3",
         "tensorflow-datasets>=4.9.10,<5",
     ],

@@ -72,7 +72,14 @@ def get_config(name: str) -> ml_collections.ConfigDict:
     }
     config.model = {
         "backbone": "small_conv",
-        "backbone_options": {"features": (64, 96, 96)},
+        "backbone_options": {
+            "convnext_tiny": {"stage_sizes": (3, 3, 9, 3), "widths": (96, 192, 384, 768)},
+            "inception_v2": {"base": "mixed_5c"},
+            "resnet50": {"stage_sizes": (3, 4, 6, 3), "width": 64},
+            "small_conv": {"features": (64, 96, 96)},
+        },
+        "backbone_init_from": "",
+        "backbone_freeze": False,
         "kernel_stddev": 0.0,
         "compute_dtype": "float32",
     }
@@ -115,7 +122,7 @@ def photographs(config: ml_collections.ConfigDict, num_classes: int, num_vertica
 def inception(config: ml_collections.ConfigDict, base: str) -> None:
     """Sets Inception-V2 as the backbone, cut at ``mixed_5c`` or ``mixed_3c``."""
     config.model.backbone = "inception_v2"
-    config.model.backbone_options = ml_collections.ConfigDict({"base": base})
+    config.model.backbone_options.inception_v2.base = base
 
 
 def as_in_the_paper(config: ml_collections.ConfigDict) -> None:

@@ -70,20 +70,27 @@ class Model:
 
     Attributes:
       backbone: name in `models.backbones.BACKBONES`.
-      backbone_options: its options.
+      backbone_options: options of each backbone, by its name; those of the chosen one count.
+      backbone_init_from: weights that every network's backbone starts from: a safetensors file
+        with the names of torchvision or timm, or the directory of a trained network of this
+        backbone; empty draws them. A network that starts from the generalist takes its backbone,
+        where ``init_parts`` names that, from there.
+      backbone_freeze: whether backbones stay as they start, their batch statistics too.
       kernel_stddev: see `models.heads.Logits`.
       compute_dtype: ``float32`` or ``bfloat16``; parameters are f32.
     """
 
     backbone: str
-    backbone_options: Mapping[str, Any]
+    backbone_options: Mapping[str, Mapping[str, Any]]
+    backbone_init_from: str
+    backbone_freeze: bool
     kernel_stddev: float
     compute_dtype: str
 
 
 @dataclasses.dataclass(frozen=True)
 class Multipliers:
-    """Multiplies the learning rate of the network's parts; 0 freezes one.
+    """Multiplies the learning rate of the network's parts; 0 keeps a part's parameters.
 
     Attributes:
       backbone: for the layers that turn an image into features.
@@ -396,7 +403,10 @@ def _value(hint, value, path: str):
         _check_listed(path, value)
         return tuple(value)
     if origin is not None:
-        return dict(_items(value, path))
+        _, inner = typing.get_args(hint)
+        return {key: _value(inner, v, f"{path}.{key}") for key, v in _items(value, path)}
+    if hint is Any:
+        return value
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
         value = float(value)
     if type(value) is not hint:
@@ -430,6 +440,11 @@ def _check_listed(path: str, values) -> None:
 
 
 def _check_together(config: Config) -> None:
+    if config.model.backbone_freeze and not config.model.backbone_init_from:
+        raise ConfigError(
+            "config.model.backbone_freeze is True but config.model.backbone_init_from is empty, so "
+            "a backbone of random weights would never learn; name the weights to keep"
+        )
     for name in ("generalist", "teachers"):
         if getattr(config, name).distill_weight:
             raise ConfigError(

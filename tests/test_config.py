@@ -31,7 +31,7 @@ def sample_value(name, hint):
     if typing.get_origin(hint) is tuple:
         return LISTS.get(name, ("describe", "evaluate"))
     if typing.get_origin(hint) is not None:
-        return {"features": [8, 16]}
+        return {"small_conv": {"features": [8, 16]}}
     if hint is str:
         return STRINGS.get(name, "something")
     return hint(NUMBERS.get(name, 3))
@@ -52,7 +52,7 @@ def test_a_complete_mapping_is_built():
     built = config.build(sample())
     assert built.stages == ("describe", "evaluate")
     assert built.data.image_size == 3
-    assert built.model.backbone_options == {"features": [8, 16]}
+    assert built.model.backbone_options == {"small_conv": {"features": [8, 16]}}
     assert built.student.optimizer.multipliers.trunk == 3.0
     assert dataclasses.asdict(built) == sample()
 
@@ -106,6 +106,7 @@ def test_missing_options(path):
         ("stages", 1, "a list"),
         ("model.backbone_options", 1, "a group of options"),
         ("model.backbone_options", ["features"], "a group of options"),
+        ("model.backbone_options.small_conv", 1, "a group of options"),
         ("data", "glyphs", "a group of options"),
     ],
 )
@@ -185,6 +186,7 @@ def test_heads_are_checked():
 @pytest.mark.parametrize(
     "path, value, message",
     [
+        ("model.backbone_init_from", "", "is empty, so a backbone of random weights would never"),
         ("generalist.distill_weight", 0.5, "soft targets exist only for the student"),
         ("teachers.distill_weight", 0.5, "soft targets exist only for the student"),
         ("generalist.init_from", "generalist", "it must be 'scratch'"),

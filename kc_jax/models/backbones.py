@@ -9,7 +9,9 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from kc_jax.models.convnext import ConvNeXt
 from kc_jax.models.inception import ImageSizeError, InceptionV2, mean_pool
+from kc_jax.models.resnet import ResNet
 
 GROUPS = 8
 
@@ -78,7 +80,9 @@ class SmallConvNet(nn.Module):
 
 
 BACKBONES: dict[str, type[nn.Module]] = {
+    "convnext_tiny": ConvNeXt,
     "inception_v2": InceptionV2,
+    "resnet50": ResNet,
     "small_conv": SmallConvNet,
 }
 

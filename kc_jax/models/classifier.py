@@ -29,6 +29,7 @@ class Classifier(nn.Module):
       kernel_stddev: see `Logits`.
       pace: options of `Pace`, or None for logits that are not self-paced.
       dtype: type of the computation; parameters and logits are f32.
+      freeze_backbone: whether the backbone infers in training too, so that its statistics stay.
       layout: of the logits in tiles, or None for a kernel of each vertical's own.
       mesh: on which the tiles lie.
     """
@@ -40,8 +41,14 @@ class Classifier(nn.Module):
     kernel_stddev: float = 0.0
     pace: Mapping[str, object] | None = None
     dtype: jnp.dtype = jnp.float32
+    freeze_backbone: bool = False
     layout: TiledLayout | None = None
     mesh: Mesh | None = None
+
+    @property
+    def frozen(self) -> tuple[str, ...]:
+        """Names the parts that do not learn."""
+        return ("backbone",) if self.freeze_backbone else ()
 
     @nn.compact
     def __call__(self, images: jax.Array, train: bool) -> jax.Array:
@@ -51,7 +58,7 @@ class Classifier(nn.Module):
           images: normalised images.
           train: whether batch normalisation uses and updates the batch's statistics.
         """
-        features = self.backbone(images, train)
+        features = self.backbone(images, train and not self.freeze_backbone)
         if self.layout is not None:
             return self._tiled(features)
         num_verticals = len(self.sizes)

@@ -15,7 +15,7 @@ from kc_jax.models import classifier
 from kc_jax.models.classifier import Classifier
 from kc_jax.stages import networks
 from kc_jax.train import optimizer
-from kc_jax.train.state import make_state
+from kc_jax.train.state import make_state, split
 
 
 def bytes_per_device(config: Config, training: Training, space: LabelSpace) -> dict[str, int]:
@@ -36,14 +36,17 @@ def bytes_per_device(config: Config, training: Training, space: LabelSpace) -> d
     variables = network_shapes(config, logical)
     tx = optimizer.make_optimizer(training.optimizer)
     state = jax.eval_shape(
-        lambda variables: classifier.from_logical(model, make_state(variables, tx)), variables
+        lambda variables: classifier.from_logical(
+            model, make_state(variables, tx, model.frozen)
+        ),
+        variables,
     )
     shardings = sharding.head_shardings(mesh, state)
-    parameters = _bytes(state.params, shardings.params)
+    learning, _ = split(state.params, model.frozen)
     return {
-        "parameters": parameters,
+        "parameters": _bytes(state.params, shardings.params),
         "optimizer_state": _bytes(state.opt_state, shardings.opt_state),
-        "gradients": parameters,
+        "gradients": _bytes(learning, split(shardings.params, model.frozen)[0]),
         "activations": _activations(config, training, model, mesh),
     }
 
@@ -88,17 +91,18 @@ def _activations(config: Config, training: Training, model: Classifier, mesh) ->
         sizes = tuple(count * model.layout.tile for count in counts.values())
     shard = model.clone(sizes=sizes, layout=None, mesh=None)
     variables = dict(network_shapes(config, shard))
-    params = variables.pop("params")
+    learning, still = split(variables.pop("params"), model.frozen)
     examples = max(1, training.batch_size // training.microbatches // mesh.shape["data"])
     targets = jax.ShapeDtypeStruct((examples, 1), jnp.int32)
 
-    def loss(params, images, ids):
+    def loss(learning, still, images, ids):
         logits, _ = shard.apply(
-            {"params": params, **_zeros(variables)}, images, train=True, mutable=list(variables)
+            {"params": {**learning, **still}, **_zeros(variables)}, images, train=True,
+            mutable=list(variables),
         )
         return jnp.sum(losses.sigmoid_cross_entropy(logits, ids, ids.astype(jnp.float32)))
 
-    return kept_bytes(loss, params, images_shape(config, examples), targets)
+    return kept_bytes(loss, learning, still, images_shape(config, examples), targets)
 
 
 def _zeros(tree):

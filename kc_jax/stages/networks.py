@@ -21,7 +21,7 @@ from kc_jax.core.tiled_layout import TiledLayout, choose_tile
 from kc_jax.data import augment
 from kc_jax.data.batches import Batch
 from kc_jax.errors import UserError
-from kc_jax.models.backbones import make_backbone
+from kc_jax.models.backbones import BACKBONES, make_backbone
 from kc_jax.models.classifier import Classifier
 from kc_jax.train import checkpoint, layout, step
 
@@ -44,10 +44,17 @@ def build_model(model: Model, training: Training, space: LabelSpace, seed: int) 
     Raises:
       ConfigError: there is no such backbone, or it has no such option.
     """
+    for name in model.backbone_options:
+        if name not in BACKBONES:
+            raise ConfigError(
+                f"config.model.backbone_options.{name}: there is no backbone {name!r}; options "
+                f"stand under the name of theirs: {', '.join(BACKBONES)}"
+            )
     pace = dataclasses.asdict(training.self_paced)
     dtype = DTYPES[model.compute_dtype]
     try:
-        backbone = make_backbone(model.backbone, dtype=dtype, **model.backbone_options)
+        options = model.backbone_options.get(model.backbone, {})
+        backbone = make_backbone(model.backbone, dtype=dtype, **options)
     except ValueError as error:
         raise ConfigError(f"config.model.backbone and .backbone_options: {error}") from None
     return Classifier(
@@ -58,6 +65,7 @@ def build_model(model: Model, training: Training, space: LabelSpace, seed: int) 
         kernel_stddev=model.kernel_stddev,
         pace=None if pace["level"] == "none" else flax.core.freeze({**pace, "seed": seed}),
         dtype=dtype,
+        freeze_backbone=model.backbone_freeze,
     )
 
 

@@ -19,7 +19,7 @@ from kc_jax.data import sources
 from kc_jax.data.batches import Batch, records_of_step, train_batches
 from kc_jax.data.targets import Targets, label_targets
 from kc_jax.models.classifier import Classifier
-from kc_jax.stages import balancing, networks, watching
+from kc_jax.stages import backbone_weights, balancing, networks, watching
 from kc_jax.train import checkpoint, feed, hooks, layout, objective, optimizer, sinks, step
 from kc_jax.train.loop import fit
 from kc_jax.train.state import TrainState, count, digest, make_state
@@ -65,7 +65,11 @@ def task_inputs(config: Config, training: Training, space: LabelSpace, **upstrea
     return {
         "seed": config.seed,
         "views": networks.view_inputs(config, "train"),
-        "model": dataclasses.asdict(config.model),
+        "model": {
+            **dataclasses.asdict(config.model),
+            # The content counts, wherever it lies.
+            "backbone_init_from": backbone_weights.fingerprint(config.model.backbone_init_from),
+        },
         "training": dataclasses.asdict(training),
         "label_space": space.fingerprint,
         **upstream,
@@ -146,11 +150,11 @@ def begin(
     logical = networks.build_model(config.model, training, task.space, config.seed)
     model = networks.lay_out(logical, config.mesh, mesh)
     tx = _optimizer(training.optimizer)
-    state = make_state(_initial_variables(config, task, logical, workdir), tx)
+    state = make_state(initial_variables(config, task, logical, workdir), tx, model.frozen)
     state = jax.device_put(state, sharding.head_shardings(mesh, state))
     views = networks.split_views(config, "train")
     return model, state, step.make_train_step(
-        model, objective_of(model), tx, views, mesh, training.microbatches
+        model, objective_of(model), tx, views, mesh, training.microbatches, model.frozen
     )
 
 
@@ -266,8 +270,23 @@ def objective_of(model: Classifier) -> objective.Objective:
     return objective.make_tiled_sigmoid(model.layout, model.mesh)
 
 
-def _initial_variables(config, task: Task, model, workdir):
-    variables = networks.init_variables(config, model, task.seed)
+def initial_variables(
+    config: Config, task: Task, model: Classifier, workdir: artifacts.Workdir
+) -> dict[str, Any]:
+    """Makes a network's variables before the first step.
+
+    They are drawn at random; then `config.model.backbone_init_from` gives the backbone; then the
+    generalist gives the parts that the task takes from there.
+
+    Args:
+      config: of the run.
+      task: what to learn.
+      model: in its logical form.
+      workdir: where the generalist lies.
+    """
+    variables = backbone_weights.put(
+        config.model, networks.init_variables(config, model, task.seed)
+    )
     if task.training.init_from == "scratch":
         return variables
     source = networks.load_variables(workdir.generalist, "train_generalist")

@@ -8,6 +8,7 @@ import numpy as np
 from orbax.checkpoint import v1 as ocp
 
 from kc_jax.errors import UserError
+from kc_jax.train import shapes
 from kc_jax.train.state import TrainState
 
 logging.getLogger("absl").addFilter(  # Orbax logs some 77 INFO lines a save.
@@ -94,17 +95,10 @@ def _abstract(array) -> jax.ShapeDtypeStruct:
 
 
 def _check_shapes(directory, stored, like) -> None:
-    def shapes(tree):
-        return {
-            jax.tree_util.keystr(path, simple=True, separator="/"): tuple(leaf.shape)
-            for path, leaf in jax.tree_util.tree_leaves_with_path(tree)
-        }
-
-    found, wanted = shapes(stored), shapes(like)
-    for name in sorted(found.keys() | wanted.keys()):
-        if found.get(name) != wanted.get(name):
-            raise CheckpointError(
-                f"the checkpoint in {directory} does not fit: {name} has shape "
-                f"{found.get(name, 'none')}, expected {wanted.get(name, 'none')}; restore it "
-                "with the configuration that wrote it"
-            )
+    try:
+        shapes.check(shapes.shapes_of(stored), shapes.shapes_of(like))
+    except shapes.MisfitError as error:
+        raise CheckpointError(
+            f"the checkpoint in {directory} does not fit: {error}; restore it with the "
+            "configuration that wrote it"
+        ) from None

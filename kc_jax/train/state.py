@@ -1,6 +1,7 @@
 """What a training step reads and writes."""
 
 import hashlib
+from collections.abc import Collection
 from typing import Any
 
 import flax
@@ -17,7 +18,7 @@ class TrainState:
       step: i32[], steps done.
       params: parameters, f32.
       model_state: other variables of the model, such as ``batch_stats``.
-      opt_state: the optimiser's state.
+      opt_state: the optimiser's state, of the parts that learn.
     """
 
     step: jax.Array
@@ -30,16 +31,24 @@ class TrainState:
         return {"params": self.params, **self.model_state}
 
 
-def make_state(variables, tx) -> TrainState:
+def make_state(variables, tx, frozen: Collection[str] = ()) -> TrainState:
     """Makes the state before the first step.
 
     Args:
       variables: the model's, as `init` returns them.
       tx: optax transform.
+      frozen: parts that do not learn; the optimiser holds nothing of them.
     """
     variables = dict(variables)
     params = variables.pop("params")
-    return TrainState(jnp.zeros((), jnp.int32), params, variables, tx.init(params))
+    learning, _ = split(params, frozen)
+    return TrainState(jnp.zeros((), jnp.int32), params, variables, tx.init(learning))
+
+
+def split(params, frozen: Collection[str]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Splits parameters, whose first level is the network's parts, into learning and frozen."""
+    learning = {part: tree for part, tree in params.items() if part not in frozen}
+    return learning, {part: tree for part, tree in params.items() if part in frozen}
 
 
 def digest(tree) -> str:

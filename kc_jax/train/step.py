@@ -16,7 +16,7 @@ from kc_jax import sharding
 from kc_jax.core import tiles
 from kc_jax.models.classifier import Classifier
 from kc_jax.train.objective import Objective
-from kc_jax.train.state import TrainState
+from kc_jax.train.state import TrainState, split
 
 
 def masked_mean(values: jax.Array, mask: jax.Array, total: jax.Array) -> jax.Array:
@@ -71,6 +71,7 @@ def make_train_step(
     views: Callable,
     mesh: Mesh,
     num_microbatches: int = 1,
+    frozen: tuple[str, ...] = (),
 ) -> Callable:
     """Makes the jitted function (state, batch, learning rate) → (state, metrics): one step.
 
@@ -81,12 +82,14 @@ def make_train_step(
       views: draws the images that the model sees; see `data.augment.make_views`.
       mesh: the batch is split over its ``data`` devices, the head over its ``model`` devices.
       num_microbatches: parts of the batch taken one after the other, whose gradients add up.
+      frozen: parts of the network that do not learn, and of which no gradient is computed.
 
     Returns:
       The function. It donates its state. ``metrics`` holds the masked mean of every term.
     """
 
-    def loss_of(params, model_state, batch, total):
+    def loss_of(learning, still, model_state, batch, total):
+        params = {**learning, **still}
         images = views(batch["image"], batch["record_id"], batch["view"])
         logits, model_state = model.apply(
             {"params": params, **model_state}, images, train=True, mutable=list(model_state)
@@ -97,13 +100,14 @@ def make_train_step(
 
     def train_step(state: TrainState, batch, learning_rate):
         total = jnp.sum(batch["mask"].astype(jnp.float32))
-        params, model_state, sums = state.params, state.model_state, None
+        params, still = split(state.params, frozen)
+        model_state, sums = state.model_state, None
         for part in microbatches(batch, num_microbatches):
             if sums is not None:
                 # Without this XLA would hold the activations of several parts at once.
                 params, sums = jax.lax.optimization_barrier((params, sums))
             gradients, (metrics, model_state) = jax.grad(loss_of, has_aux=True)(
-                params, model_state, part, total
+                params, still, model_state, part, total
             )
             terms = (gradients, metrics)
             sums = terms if sums is None else jax.tree.map(jnp.add, sums, terms)
@@ -111,7 +115,7 @@ def make_train_step(
         updates, opt_state = tx.update(
             gradients, state.opt_state, params, learning_rate=after_all(gradients, learning_rate)
         )
-        params = optax.apply_updates(params, updates)
+        params = {**optax.apply_updates(params, updates), **still}
         state = TrainState(state.step + 1, params, model_state, opt_state)
         shardings = sharding.head_shardings(mesh, state)
         return jax.lax.with_sharding_constraint(state, shardings), metrics

@@ -74,7 +74,7 @@ def test_every_backbone_shares_the_signature(name):
 
 
 def test_unknown_names_and_options():
-    with pytest.raises(ValueError, match="inception_v2, small_conv; did you mean 'small_conv'"):
+    with pytest.raises(ValueError, match="resnet50, small_conv; did you mean 'small_conv'"):
         make_backbone("small_cnov")
     with pytest.raises(ValueError, match="base, dtype, momentum; did you mean 'base'"):
         make_backbone("inception_v2", bases="mixed_3c")

@@ -53,7 +53,7 @@ def test_model_devices_share_the_head():
 
 
 def _trunk(config):
-    features = config.model.backbone_options["features"][-1] * 16
+    features = config.model.backbone_options["small_conv"]["features"][-1] * 16
     return 4 * 64 * features
 
 
@@ -68,3 +68,13 @@ def test_every_network_has_figures():
     for name in ("generalist", "teachers", "student"):
         found = memory.bytes_per_device(config, getattr(config, name), space)
         assert min(found.values()) > 0, dataclasses.asdict(config.mesh)
+
+
+def test_a_frozen_backbone_has_neither_gradients_nor_sums_nor_activations():
+    learning = held()
+    frozen = held(model__backbone_freeze=True, model__backbone_init_from="weights.safetensors")
+    assert frozen["parameters"] == learning["parameters"]
+    assert frozen["gradients"] == frozen["optimizer_state"]
+    kernels = 8 * 8 * 64 + 9 * 64 * 96 + 9 * 96 * 96 + 2 * (64 + 96 + 96)
+    assert learning["gradients"] - frozen["gradients"] == 4 * kernels
+    assert frozen["activations"] < learning["activations"] / 5

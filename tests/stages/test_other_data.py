@@ -23,7 +23,6 @@ def shrunk(directory, label_space, small=True, **overrides):
         network.optimizer.learning_rate = 0.05
     if small:
         options.model.backbone = "small_conv"
-        del options.model.backbone_options["base"]
         options.data.image_size = 16
     options.generalist.head = options.teachers.head = "FC8-FC4"
     options.student.head = "FC8-SC(4,1)"

@@ -73,11 +73,12 @@ def test_without_a_checkpoint(tmp_path, read):
 @pytest.mark.parametrize(
     "change, message",
     [
-        (lambda s: make_state(width=4), r"model_state/batch_stats/mean has shape \(5,\).* \(4,\)"),
+        (lambda s: make_state(width=4),
+         r".*; model_state/batch_stats/mean has shape \(5,\), expected \(4,\); and 2 more"),
         (lambda s: s.replace(params={**s.params, "pace": {"gamma": jnp.ones(2)}}),
-         r"params/pace/gamma has shape none, expected \(2,\)"),
+         "params/pace/gamma is missing"),
         (lambda s: s.replace(params={"logits": {"bias": s.params["logits"]["bias"]}}),
-         r"params/logits/kernel has shape \(4, 5\), expected none"),
+         "params/logits/kernel is not expected"),
     ],
 )
 def test_other_shapes_name_the_leaf(tmp_path, change, message):
