@@ -16,6 +16,7 @@ setup(
     package_data={"kc_jax.data": ["*.csv"], "kc_jax.stages": ["*.jinja"]},
     install_requires=[
         "absl-py>=2.1",
+        "flatbuffers>=24.3",  # jax.export serialises with it and does not ask for it.
         "flax>=0.12.8,<0.13",
         "grain>=0.2.18,<0.3",
         "importlib_resources>=6",  # tensorflow-datasets 4.9.10 imports it without asking for it.
@@ -27,7 +28,9 @@ setup(
         "optax>=0.2.8,<0.3",
         "orbax-checkpoint>=0.12.8,<0.13",
         "pillow>=10.4",
+        "pyarrow>=17",  # Parquet; tensorflow-datasets brings it too.
         "rich>=13",  # Progress bars and tables on a terminal.
+        "safetensors>=0.5",  # Weights of bundles.
         "tensorflow-datasets>=4.9.10,<5",
     ],
     extras_require={

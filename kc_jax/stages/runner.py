@@ -11,6 +11,7 @@ from kc_jax.config import Config
 from kc_jax.stages import (
     describe,
     evaluate,
+    export,
     report,
     soft_target_stats,
     train_generalist,
@@ -28,6 +29,7 @@ STAGES = {
     "train_student": train_student.run,
     "evaluate": evaluate.run,
     "report": report.run,
+    "export": export.run,
     "verify_soft_targets": verify_soft_targets.run,
     "soft_target_stats": soft_target_stats.run,
 }
@@ -68,6 +70,7 @@ def outputs(config: Config, workdir: Workdir) -> dict[str, list]:
         "train_student": [workdir.student(config.student.name)],
         "evaluate": [workdir.evaluation, workdir.results],
         "report": [workdir.report, workdir.figures],
+        "export": [workdir.bundle(config.student.name)],
         "verify_soft_targets": [],
         "soft_target_stats": [workdir.soft_target_stats],
     }
