@@ -4,6 +4,8 @@ import pathlib
 
 from setuptools import find_packages, setup
 
+SERVE = ["fastapi>=0.115", "prometheus-client>=0.21", "python-multipart>=0.0.18", "uvicorn>=0.32"]
+
 setup(
     name="kc_jax",
     version="0.1.0",
@@ -13,7 +15,9 @@ setup(
     license="Apache-2.0",
     python_requires=">=3.11",
     packages=find_packages(include=["kc_jax", "kc_jax.*"]),
-    package_data={"kc_jax.data": ["*.csv"], "kc_jax.stages": ["*.jinja"]},
+    package_data={
+        "kc_jax.data": ["*.csv"], "kc_jax.serve": ["*.html"], "kc_jax.stages": ["*.jinja"],
+    },
     install_requires=[
         "absl-py>=2.1",
         "flatbuffers>=24.3",  # jax.export serialises with it and does not ask for it.
@@ -38,6 +42,10 @@ setup(
         "tpu": ["jax[tpu]>=0.10.2,<0.12"],
         # PyTorch is a peer to measure against, never a dependency.
         "benchmarks": ["torch==2.13.0", "scikit-learn>=1.5"],
-        "dev": ["pytest>=8", "pytest-xdist>=3.6", "ruff>=0.8", "scikit-learn>=1.5"],
+        "serve": SERVE,
+        "dev": [
+            "httpx>=0.27", "pytest>=8", "pytest-xdist>=3.6", "ruff>=0.8", "scikit-learn>=1.5",
+            *SERVE,
+        ],
     },
 )

@@ -1,5 +1,6 @@
 """What the commands share: flags, and errors that a person can act on."""
 
+import argparse
 import os
 import re
 import sys
@@ -50,6 +51,14 @@ def run_plainly(main: Callable[[], int]) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         status = 0
     sys.exit(status)
+
+
+def positive_number(text: str) -> int:
+    """Reads a whole number above 0, as the type of an `argparse` option."""
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{value} is not above 0")
+    return value
 
 
 def _start(main: Callable, argv) -> None:

@@ -23,23 +23,16 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         prog="python -m kc_jax.predict", description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False,
     )
+    number = command.positive_number
     parser.add_argument("images", nargs="+", help="files, folders, or - for file names on stdin")
     parser.add_argument("--bundle", required=True, help="folder that the stage export wrote")
-    parser.add_argument("--top", type=positive, default=5, help="names of each image (5)")
+    parser.add_argument("--top", type=number, default=5, help="names of each image (5)")
     parser.add_argument("--verticals", default="", help="take names from these, such as bird,car")
     parser.add_argument("--format", choices=("text", "jsonl", "parquet"), default="text")
     parser.add_argument("--output", help="file to write; otherwise the standard output")
-    parser.add_argument("--batch_size", type=positive, default=64, help="images at once (64)")
-    parser.add_argument("--threads", type=positive, default=0, help="that read files (a core each)")
+    parser.add_argument("--batch_size", type=number, default=64, help="images at once (64)")
+    parser.add_argument("--threads", type=number, default=0, help="that read files (a core each)")
     return parser.parse_args(arguments)
-
-
-def positive(text: str) -> int:
-    """Reads a whole number above 0."""
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"{value} is not above 0")
-    return value
 
 
 def list_images(names: Sequence[str]) -> Iterator[str]:

@@ -76,11 +76,9 @@ def _open_jsonl(output: str | None):
 def _open_parquet(output: str | None):
     if output is None:
         raise OutputError("--format=parquet needs a file; add --output=NAMES.parquet")
-    try:
-        import pyarrow as pa
-        from pyarrow import parquet
-    except ImportError:
-        raise OutputError("--format=parquet needs pyarrow; pip install pyarrow") from None
+    import pyarrow as pa  # Imported here, as it takes a second that other formats need not wait.
+    from pyarrow import parquet
+
     schema, rows = _parquet_schema(pa), []
 
     with parquet.ParquetWriter(output, schema) as writer:

@@ -62,7 +62,7 @@ def write_bundle(
     temporary = directory.with_name(directory.name + ".tmp")
     artifacts.remove(temporary)
     temporary.mkdir(parents=True)
-    weights = flax.traverse_util.flatten_dict(variables, sep="/")
+    weights = flatten(variables)
     (temporary / files.WEIGHTS).write_bytes(safetensors.numpy.save(weights))
     function = make_function(model, facts["preprocessing"])
     program = export_function(function, weights, facts["preprocessing"])
@@ -104,7 +104,6 @@ def gather_facts(config: Config, workdir: Workdir) -> dict[str, Any]:
     _check_inputs(config, workdir, manifest["inputs"], space, source)
     calibration = workdir.evaluation / name / files.CALIBRATION
     counts = np.bincount([c for ids in source.labels for c in ids], minlength=space.num_classes)
-    view = networks.view_inputs(config, "train")
     return {
         "name": name,
         "fingerprint": artifacts.fingerprint_of(workdir.student(name), "train_student"),
@@ -121,18 +120,23 @@ def gather_facts(config: Config, workdir: Workdir) -> dict[str, Any]:
             "records": source.fingerprint, "num_records": len(source),
             "judged_on": config.data.judged_on, "synthetic": config.data.synthetic,
         },
-        "preprocessing": {
-            "side": sources.stored_side(config.data),
-            "channels": view["channels"],
-            "fit": "the shorter side is scaled to side (bicubic), the middle square is cut out",
-            "dtype": "uint8",
-            "value_range": [0, 255],
-            "view": augment.CENTRES[config.data.test_augmentation],
-            "image_size": view["image_size"],
-        },
+        "preprocessing": preprocessing_of(config),
         "training_images": counts.tolist(),
         "metrics": artifacts.read_json(workdir.evaluation / name / evaluate.METRICS),
         "calibration": artifacts.read_json(calibration) if calibration.exists() else None,
+    }
+
+
+def preprocessing_of(config: Config) -> dict[str, Any]:
+    """Says what images a bundle takes, and what the network is shown of them."""
+    return {
+        "side": sources.stored_side(config.data),
+        "channels": config.data.channels,
+        "fit": "the shorter side is scaled to side (bicubic), the middle square is cut out",
+        "dtype": "uint8",
+        "value_range": [0, 255],
+        "view": augment.CENTRES[config.data.test_augmentation],
+        "image_size": config.data.image_size,
     }
 
 
@@ -154,6 +158,11 @@ def _check_inputs(config, workdir: Workdir, found: dict, space: LabelSpace, sour
             f"{workdir.evaluation / name} judges another network than the student {name!r} that is "
             "there now; run the stage evaluate anew with --redo=evaluate"
         )
+
+
+def flatten(variables: dict[str, Any]) -> dict[str, Any]:
+    """Names every array of a model's variables, as in ``params/trunk/shared/kernel``."""
+    return flax.traverse_util.flatten_dict(variables, sep="/")
 
 
 def make_function(model: Classifier, preprocessing: dict) -> Callable:
