@@ -30,7 +30,7 @@ def script(port):
         for line in block.splitlines() if not kind else ():
             if line.startswith("python -m kc_jax.serve"):
                 lines += [f"{line} & server=$!", WAIT.format(f"http://127.0.0.1:{port}/healthz")]
-            elif line.startswith(("python ", "find ")):
+            elif line.startswith(("python -m", "find ")):
                 lines.append(line)
             elif line.startswith("curl "):
                 lines += [line.replace("curl ", "curl -sSf "), "echo"]
