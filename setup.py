@@ -4,6 +4,8 @@ import pathlib
 
 from setuptools import find_packages, setup
 
+SERVE = ["fastapi>=0.115", "prometheus-client>=0.21", "python-multipart>=0.0.18", "uvicorn>=0.32"]
+
 setup(
     name="kc_jax",
     version="0.1.0",
@@ -13,9 +15,12 @@ setup(
     license="Apache-2.0",
     python_requires=">=3.11",
     packages=find_packages(include=["kc_jax", "kc_jax.*"]),
-    package_data={"kc_jax.data": ["*.csv"], "kc_jax.stages": ["templates/*"]},
+    package_data={
+        "kc_jax.data": ["*.csv"], "kc_jax.serve": ["*.html"], "kc_jax.stages": ["templates/*"],
+    },
     install_requires=[
         "absl-py>=2.1",
+        "flatbuffers>=24.3",  # jax.export serialises with it and does not ask for it.
         "flax>=0.12.8,<0.13",
         "grain>=0.2.18,<0.3",
         "importlib_resources>=6",  # tensorflow-datasets 4.9.10 imports it without asking for it.
@@ -27,9 +32,9 @@ setup(
         "optax>=0.2.8,<0.3",
         "orbax-checkpoint>=0.12.8,<0.13",
         "pillow>=10.4",
-        "pyarrow>=16",  # Predictions to import, as Parquet and JSONL.
+        "pyarrow>=17",  # Parquet; tensorflow-datasets brings it too.
         "rich>=13",  # Progress bars and tables on a terminal.
-        "safetensors>=0.5",  # Weights of backbones trained elsewhere.
+        "safetensors>=0.5",  # Weights of bundles, and of backbones trained elsewhere.
         "tensorboardX>=2.6.2,<3",
         "tensorflow-datasets>=4.9.10,<5",
     ],
@@ -38,11 +43,12 @@ setup(
         "tpu": ["jax[tpu]>=0.10.2,<0.12"],
         "wandb": ["wandb>=0.31,<1"],
         "onnx": ["onnxruntime>=1.20"],  # ONNX files as teachers.
+        "serve": SERVE,
         # PyTorch is a peer to measure against, never a dependency.
         "benchmarks": ["torch==2.13.0", "scikit-learn>=1.5"],
         "dev": [
-            "pytest>=8", "pytest-xdist>=3.6", "ruff>=0.8", "scikit-learn>=1.5", "wandb>=0.31,<1",
-            "onnx>=1.17", "onnxruntime>=1.20",
+            "httpx>=0.27", "onnx>=1.17", "onnxruntime>=1.20", "pytest>=8", "pytest-xdist>=3.6",
+            "ruff>=0.8", "scikit-learn>=1.5", "wandb>=0.31,<1", *SERVE,
         ],
     },
 )

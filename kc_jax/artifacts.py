@@ -80,6 +80,9 @@ class Workdir:
     def evaluation(self) -> pathlib.Path:
         return self.root / "evaluation"
 
+    def bundle(self, name: str) -> pathlib.Path:
+        return self.root / "bundles" / name
+
     @property
     def seconds(self) -> pathlib.Path:
         return self.root / "seconds.json"

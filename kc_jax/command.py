@@ -1,5 +1,7 @@
 """What the commands share: flags, and errors that a person can act on."""
 
+import argparse
+import os
 import re
 import sys
 from collections.abc import Callable
@@ -7,6 +9,7 @@ from collections.abc import Callable
 from absl import app, flags, logging
 from ml_collections import config_flags
 
+from kc_jax import caches
 from kc_jax.errors import UserError
 
 _CONFIG = config_flags.DEFINE_config_file(
@@ -31,16 +34,38 @@ def run(main: Callable) -> None:
         sys.exit(130)
 
 
+def run_plainly(main: Callable[[], int]) -> None:
+    """Runs a command that takes no configuration; a user's mistake ends in one line.
+
+    Args:
+      main: does the work and gives the exit status.
+    """
+    try:
+        caches.keep_compiled()
+        status: int | str = main()
+    except UserError as error:
+        status = f"kc_jax: {error}"
+    except KeyboardInterrupt:
+        status = 130
+    except BrokenPipeError:  # Whoever reads has seen enough, as `head` has.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        status = 0
+    sys.exit(status)
+
+
+def positive_number(text: str) -> int:
+    """Reads a whole number above 0, as the type of an `argparse` option."""
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{value} is not above 0")
+    return value
+
+
 def _start(main: Callable, argv) -> None:
-    import jax  # Imported here so that --help and a mistyped flag answer at once.
-
-    from kc_jax.data import sources
-
     logging.set_verbosity(logging.WARNING)
     if argv[1:]:
         raise UserError(f"{argv[1]!r} is not understood; options are written --name=value")
-    if jax.config.jax_compilation_cache_dir is None:
-        jax.config.update("jax_compilation_cache_dir", str(sources.default_directory() / "xla"))
+    caches.keep_compiled()
     main(_CONFIG.value, _WORKDIR.value)
 
 

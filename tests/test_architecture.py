@@ -1,6 +1,7 @@
 """Which part of the package may know which.
 
 core ← {models, data} ← train ← stages ← the commands main and study, which share `command`.
+What uses a bundle (predict, serve) knows core alone, and how an image file is read.
 Benchmarks may know all of it, and nothing knows them.
 """
 
@@ -10,22 +11,27 @@ import pathlib
 import pytest
 
 ROOT = pathlib.Path(__file__).parents[1]
-LEAVES = {"artifacts", "config", "environment", "errors", "sharding"}
+LEAVES = {"artifacts", "caches", "config", "environment", "errors", "sharding"}
 LOWER = LEAVES | {"core"}
-PARTS = LOWER | {"models", "data", "train", "stages"}
+BUNDLE = {"bundle", "core", "data.images", "errors"}  # Not the code of the networks.
+PARTS = LOWER | {"bundle", "models", "data", "train", "stages"}
 MAY_IMPORT = {
     "kc_jax": set(),
     "errors": {"errors"},
     "core": {"core", "errors"},
     "sharding": {"sharding", "errors"},
+    "caches": {"caches"},
     "config": {"config", "core.head_spec", "errors"},
     "environment": {"environment"},
     "artifacts": {"artifacts", "config", "environment", "errors"},
     "models": LOWER | {"models"},
     "data": LOWER | {"data"},
     "train": LOWER | {"models", "data", "train"},
+    "bundle": BUNDLE,
     "stages": PARTS,
     "command": PARTS | {"command"},
+    "predict": BUNDLE | {"command", "predict"},
+    "serve": BUNDLE | {"command", "serve"},
     "main": PARTS | {"command", "main"},
     "study": PARTS | {"command", "study"},
     "import_soft_targets": PARTS | {"command", "import_soft_targets", "main"},
@@ -142,6 +148,10 @@ def test_every_layer_is_looked_at():
         ("kc_jax.stages.runner", "from kc_jax import main"),
         ("kc_jax.stages.runner", "from kc_jax import command"),
         ("kc_jax.study", "from kc_jax import main"),
+        ("kc_jax.bundle.loaded", "from kc_jax.models import heads"),
+        ("kc_jax.bundle.loaded", "from kc_jax.data import sources"),
+        ("kc_jax.predict", "from kc_jax.stages import networks"),
+        ("kc_jax.serve.app", "from kc_jax.train import step"),
         ("kc_jax.stages.runner", "import jax\nmesh = jax.make_mesh((1,), ('data',))"),
         ("kc_jax.stages.runner", "from jax import make_mesh"),
         ("kc_jax.stages.runner", "import tensorflow as tf"),

@@ -45,18 +45,30 @@ def glyph(key: jax.Array, image: jax.Array, size: int) -> jax.Array:
     """
     scale_key, shift_key, contrast_key, ground_key, noise_key = jax.random.split(key, 5)
     zoom = jax.random.uniform(scale_key, (2,), minval=0.85, maxval=1.1)
-    scale = zoom * (size / image.shape[0])
     shift = jax.random.uniform(shift_key, (2,), minval=-0.06, maxval=0.06) * size
+    contrast = jax.random.uniform(contrast_key, (), minval=0.5, maxval=1.0)
+    ground = jax.random.uniform(ground_key, (), minval=0.0, maxval=1.0) * (1.0 - contrast)
+    drawn = _draw_glyph(image, size, zoom, shift, contrast, ground)
+    noise = 0.05 * jax.random.normal(noise_key, drawn.shape)
+    return 2.0 * (drawn + noise) - 1.0
+
+
+def glyph_centre(key: jax.Array, image: jax.Array, size: int) -> jax.Array:
+    """Draws a glyph at the mean of all that `glyph` draws by chance. The key is not used."""
+    del key
+    zoom, shift = jnp.full((2,), 0.975, jnp.float32), jnp.zeros((2,), jnp.float32)
+    contrast, ground = jnp.float32(0.75), jnp.float32(0.125)
+    return 2.0 * _draw_glyph(image, size, zoom, shift, contrast, ground) - 1.0
+
+
+def _draw_glyph(image, size: int, zoom, shift, contrast, ground):
+    scale = zoom * (size / image.shape[0])
     translation = (size - scale * image.shape[0]) / 2 + shift
     mask = jax.image.scale_and_translate(
         image.astype(jnp.float32) / 255.0, (size, size, 1), (0, 1), scale, translation,
         method="linear",
     )
-    contrast = jax.random.uniform(contrast_key, (), minval=0.5, maxval=1.0)
-    ground = jax.random.uniform(ground_key, (), minval=0.0, maxval=1.0) * (1.0 - contrast)
-    drawn = ground + contrast * mask
-    noise = 0.05 * jax.random.normal(noise_key, drawn.shape)
-    return 2.0 * (drawn + noise) - 1.0
+    return ground + contrast * mask
 
 
 def photo(key: jax.Array, image: jax.Array, size: int) -> jax.Array:
@@ -94,8 +106,28 @@ def _crop(image, corner, side, size: int):
 
 
 AUGMENTATIONS: dict[str, Callable] = {
-    "glyph": glyph, "photo": photo, "photo_centre": photo_centre,
+    "glyph": glyph, "glyph_centre": glyph_centre, "photo": photo, "photo_centre": photo_centre,
 }
+# The view without chance of each, for networks in use.
+CENTRES: dict[str, str] = {
+    "glyph": "glyph_centre", "glyph_centre": "glyph_centre",
+    "photo": "photo_centre", "photo_centre": "photo_centre",
+}
+
+
+def centre_views(name: str, images: jax.Array, size: int) -> jax.Array:
+    """Draws of each image the view without chance that belongs to an augmentation.
+
+    Args:
+      name: of the augmentation, a key of `CENTRES`.
+      images: u8[B, H, W, channels].
+      size: height and width of a view, pixels.
+
+    Returns:
+      f32[B, size, size, channels].
+    """
+    draw = AUGMENTATIONS[CENTRES[name]]
+    return jax.vmap(lambda image: draw(None, image, size))(images)
 
 
 @functools.cache

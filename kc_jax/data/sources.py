@@ -9,13 +9,15 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 import tensorflow_datasets as tfds
-from PIL import Image, ImageOps
+from PIL import Image
 
 from kc_jax import artifacts
+from kc_jax.caches import default_directory
 from kc_jax.config import ConfigError, Data
 from kc_jax.core import label_space as label_spaces
 from kc_jax.core.label_space import LabelSpace
 from kc_jax.data import glyph_list, glyph_masks, glyphs, validation
+from kc_jax.data.images import fit_square
 
 # A photograph is read this much larger than the network sees it, for random crops.
 PHOTO_MARGIN = 1.15
@@ -54,11 +56,6 @@ class Source:
         return np.array(
             [r for r, ids in enumerate(self.labels) if any(c in classes for c in ids)], np.int64
         )
-
-
-def default_directory() -> pathlib.Path:
-    """Gives the folder for prepared data in the user's home."""
-    return pathlib.Path.home() / ".cache" / "kc_jax"
 
 
 def load_label_space(data: Data) -> LabelSpace:
@@ -165,7 +162,7 @@ def _check_labels(source: Source, space: LabelSpace) -> None:
 
 def _make_noise(data: Data, space: LabelSpace, split: str) -> Source:
     """Makes records that share one image of noise; the classes share the records, in order."""
-    side = _photo_side(data) if data.source != "glyph_tree" else glyph_masks.MASK_SIZE
+    side = stored_side(data)
     shape = (side, side, data.channels)
     image = np.random.default_rng(0).integers(256, size=shape, dtype=np.uint8)
     labels = tuple((r * space.num_classes // data.num_records,) for r in range(data.num_records))
@@ -193,7 +190,7 @@ def _open_tfds_folder(data: Data, split: str) -> Source:
         labels.append(tuple(int(c) for c in np.atleast_1d(record[data.label_key])))
         hasher.update(record[data.image_key])
     digest = artifacts.fingerprint([split, labels, builder.info.full_name, hasher.hexdigest()])
-    side = _photo_side(data)
+    side = stored_side(data)
 
     def read(index: int) -> np.ndarray:
         return fit_square(records[index][data.image_key], side, data.channels)
@@ -201,7 +198,10 @@ def _open_tfds_folder(data: Data, split: str) -> Source:
     return Source(split, tuple(labels), read, digest)
 
 
-def _photo_side(data: Data) -> int:
+def stored_side(data: Data) -> int:
+    """Gives the height and width of the images that a source reads, pixels."""
+    if data.source == "glyph_tree":
+        return glyph_masks.MASK_SIZE
     return round(data.image_size * PHOTO_MARGIN)
 
 
@@ -256,22 +256,6 @@ def _undecoded(builder, split: str):
         if isinstance(feature, tfds.features.Image)
     }
     return builder.as_data_source(split=split, decoders=images)
-
-
-def fit_square(encoded: bytes, side: int, channels: int) -> np.ndarray:
-    """Decodes an image file, scales its shorter side and cuts out the middle.
-
-    Args:
-      encoded: the file's bytes.
-      side: height and width wanted, pixels.
-      channels: 1 for grey, 3 for colour.
-
-    Returns:
-      u8[side, side, channels].
-    """
-    with Image.open(io.BytesIO(encoded)) as image:
-        square = ImageOps.fit(image.convert("L" if channels == 1 else "RGB"), (side, side))
-    return np.asarray(square).reshape(side, side, channels)
 
 
 def decode(encoded: bytes) -> np.ndarray:

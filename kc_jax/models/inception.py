@@ -186,7 +186,8 @@ class PoolBranch(nn.Module):
         if self.pool == "average":
             images = mean_pool(images, 3, self.stride, "SAME")
         else:
-            images = nn.max_pool(images, (3, 3), (self.stride, self.stride), "SAME")
+            strides = (self.stride, self.stride)
+            images = nn.max_pool(images, window_shape=(3, 3), strides=strides, padding="SAME")
         if not self.features:
             return images
         return ConvolutionBlock(
@@ -288,7 +289,7 @@ class InceptionV2(nn.Module):
         images = block(
             64, (7, 7), 2, 8, kernel_init=truncated_normal(1.0), name="Conv2d_1a_7x7"
         )(images, train)
-        images = nn.max_pool(images, (3, 3), (2, 2), "SAME")
+        images = nn.max_pool(images, window_shape=(3, 3), strides=(2, 2), padding="SAME")
         images = block(64, kernel_init=truncated_normal(0.1), name="Conv2d_2b_1x1")(images, train)
         images = block(192, (3, 3), name="Conv2d_2c_3x3")(images, train)
-        return nn.max_pool(images, (3, 3), (2, 2), "SAME")
+        return nn.max_pool(images, window_shape=(3, 3), strides=(2, 2), padding="SAME")

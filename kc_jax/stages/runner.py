@@ -11,6 +11,7 @@ from kc_jax.config import Config
 from kc_jax.stages import (
     describe,
     evaluate,
+    export,
     import_soft_targets,
     report,
     soft_target_stats,
@@ -30,6 +31,7 @@ STAGES = {
     "train_student": train_student.run,
     "evaluate": evaluate.run,
     "report": report.run,
+    "export": export.run,
     "verify_soft_targets": verify_soft_targets.run,
     "soft_target_stats": soft_target_stats.run,
 }
@@ -73,6 +75,7 @@ def outputs(config: Config, workdir: Workdir) -> dict[str, list]:
         "report": [
             workdir.report, workdir.class_page, workdir.vertical_pages, workdir.figures,
         ],
+        "export": [workdir.bundle(config.student.name)],
         "verify_soft_targets": [],
         "soft_target_stats": [workdir.soft_target_stats],
     }

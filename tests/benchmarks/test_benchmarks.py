@@ -71,6 +71,12 @@ def test_input():
 
 
 @pytest.mark.slow
+def test_predict():
+    row = figures("predict", "--setting=small_conv", "--images=2", "--batch=8", "--classes=40")
+    assert_positive(row, ["bare model, images/s", "bundle to bare", "predict to bare"])
+
+
+@pytest.mark.slow
 def test_end_to_end():
     rows = figures("end_to_end", SMOKE, "--classes=2048", "--steps=1")["rows"]
     assert [row["setting"] for row in rows] == 3 * ["default"] + 3 * ["2K classes"]

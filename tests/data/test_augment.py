@@ -1,4 +1,5 @@
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -80,3 +81,28 @@ def test_views_keep_the_glyph_brighter_than_its_ground():
 def test_unknown_augmentation():
     with pytest.raises(ValueError, match="augmentation 'glyf' is unknown; expected one of glyph"):
         augment.make_views("glyf", seed=0, split="train", size=SIZE)
+
+
+@pytest.mark.parametrize("name", augment.AUGMENTATIONS)
+def test_every_augmentation_has_a_view_without_chance(name):
+    channels = 1 if name.startswith("glyph") else 3
+    images = np.repeat(raw_images(), channels, axis=-1)
+    centre = augment.centre_views(name, images, SIZE)
+    assert centre.shape == (6, SIZE, SIZE, channels)
+    assert augment.CENTRES[augment.CENTRES[name]] == augment.CENTRES[name]
+    views = augment.make_views(augment.CENTRES[name], seed=3, split="train", size=SIZE)
+    for record in (0, 7):
+        drawn = views(images, np.full(6, record, np.int32), np.zeros(6, np.int32))
+        np.testing.assert_allclose(drawn, centre, atol=1e-6)
+
+
+def test_a_glyphs_view_without_chance_has_the_mean_of_all_that_chance_decides(monkeypatch):
+    images = raw_images(2)
+    monkeypatch.setattr(
+        jax.random, "uniform",
+        lambda key, shape, *, minval, maxval: jnp.full(shape, (minval + maxval) / 2, jnp.float32),
+    )
+    monkeypatch.setattr(jax.random, "normal", lambda key, shape: jnp.zeros(shape, jnp.float32))
+    for image, centre in zip(images, augment.centre_views("glyph", images, SIZE), strict=True):
+        mean = augment.glyph(jax.random.key(0), image, SIZE)
+        np.testing.assert_allclose(centre, mean, atol=1e-6)

@@ -1,0 +1,1 @@
+"""A bundle behind HTTP: an upload page, an API, health and metrics."""

@@ -1,0 +1,243 @@
+"""Writes a trained student as a bundle: a folder of files that is used without its code."""
+
+import importlib.metadata
+import json
+import os
+import pathlib
+import platform
+from collections.abc import Callable
+from typing import Any
+
+import flax.traverse_util
+import jax
+import jinja2
+import numpy as np
+import safetensors.numpy
+
+from kc_jax import artifacts
+from kc_jax.artifacts import Workdir
+from kc_jax.bundle import files
+from kc_jax.bundle.calibration import Calibration
+from kc_jax.config import Config, describe_differences
+from kc_jax.core.label_space import LabelSpace
+from kc_jax.data import augment, sources
+from kc_jax.models.classifier import Classifier
+from kc_jax.stages import evaluate, networks
+
+PLATFORMS = ("cpu", "cuda", "tpu")
+TEMPLATE = pathlib.Path(__file__).parent / "templates" / "model_card.md.jinja"
+PACKAGES = ("jax", "jaxlib", "flax", "optax", "numpy", "pillow")
+
+
+def run(config: Config, workdir: Workdir) -> bool:
+    """Writes the bundle of the configuration's student; tells whether there was anything to do.
+
+    Raises:
+      MissingArtifactError: the student is not trained or not judged yet.
+      StaleArtifactError: it was trained, or judged, from other inputs.
+    """
+    facts = gather_facts(config, workdir)
+    directory = workdir.bundle(facts["name"])
+    if _is_current(directory, _fingerprint(facts)):
+        return False
+    trained = workdir.student(facts["name"])
+    options, training, seed = networks.recorded_options(trained, "train_student")
+    space = LabelSpace.from_json(facts["label_space"])
+    model = networks.build_model(options, training, space, seed)
+    write_bundle(directory, facts, model, networks.load_variables(trained, "train_student"))
+    return True
+
+
+def write_bundle(
+    directory: pathlib.Path, facts: dict[str, Any], model: Classifier, variables: dict[str, Any]
+) -> None:
+    """Writes a bundle so that a reader never sees half of it.
+
+    Args:
+      directory: of the bundle; what is there is replaced.
+      facts: of `gather_facts`.
+      model: in its logical form.
+      variables: of the model.
+    """
+    temporary = directory.with_name(directory.name + ".tmp")
+    artifacts.remove(temporary)
+    temporary.mkdir(parents=True)
+    weights = flatten(variables)
+    (temporary / files.WEIGHTS).write_bytes(safetensors.numpy.save(weights))
+    function = make_function(model, facts["preprocessing"])
+    program = export_function(function, weights, facts["preprocessing"])
+    (temporary / files.PROGRAM).write_bytes(program.serialize())
+    _write_facts(facts, temporary)
+    artifacts.write_json(temporary / files.MANIFEST, {
+        "schema_version": files.SCHEMA_VERSION,
+        "name": facts["name"],
+        "inputs": _fingerprint(facts),
+        "files": files.describe(temporary),
+    })
+    artifacts.remove(directory)
+    os.replace(temporary, directory)
+
+
+def _fingerprint(facts: dict) -> str:
+    return artifacts.fingerprint([files.SCHEMA_VERSION, facts, _template_text()])
+
+
+def _is_current(directory: pathlib.Path, inputs: str) -> bool:
+    path = directory / files.MANIFEST
+    return path.exists() and artifacts.read_json(path)["inputs"] == inputs
+
+
+def gather_facts(config: Config, workdir: Workdir) -> dict[str, Any]:
+    """Gathers all that a bundle says besides the network itself, as JSON.
+
+    Args:
+      config: with which the student was trained.
+      workdir: of the run.
+
+    Raises:
+      MissingArtifactError, StaleArtifactError: see `run`.
+    """
+    name = config.student.name
+    manifest = artifacts.manifest_of(workdir.student(name), "train_student")
+    space = sources.load_label_space(config.data)
+    source = sources.open_source(config.data, "train")
+    _check_inputs(config, workdir, manifest["inputs"], space, source)
+    calibration = workdir.evaluation / name / files.CALIBRATION
+    counts = np.bincount([c for ids in source.labels for c in ids], minlength=space.num_classes)
+    return {
+        "name": name,
+        "fingerprint": artifacts.fingerprint_of(workdir.student(name), "train_student"),
+        "label_space": space.to_json(),
+        "network": {
+            "model": manifest["inputs"]["model"],
+            "training": manifest["inputs"]["training"],
+            "seed": manifest["inputs"]["seed"],
+            "params": manifest["params"],
+            "images_seen": manifest["images_seen"],
+        },
+        "data": {
+            "source": config.data.source, "variant": config.data.variant,
+            "records": source.fingerprint, "num_records": len(source),
+            "judged_on": config.data.judged_on, "synthetic": config.data.synthetic,
+        },
+        "preprocessing": preprocessing_of(config),
+        "training_images": counts.tolist(),
+        "metrics": artifacts.read_json(workdir.evaluation / name / evaluate.METRICS),
+        "calibration": artifacts.read_json(calibration) if calibration.exists() else None,
+    }
+
+
+def preprocessing_of(config: Config) -> dict[str, Any]:
+    """Says what images a bundle takes, and what the network is shown of them."""
+    return {
+        "side": sources.stored_side(config.data),
+        "channels": config.data.channels,
+        "fit": "the shorter side is scaled to side (bicubic), the middle square is cut out",
+        "dtype": "uint8",
+        "value_range": [0, 255],
+        "view": augment.CENTRES[config.data.test_augmentation],
+        "image_size": config.data.image_size,
+    }
+
+
+def _check_inputs(config, workdir: Workdir, found: dict, space: LabelSpace, source) -> None:
+    name = config.student.name
+    wanted = {
+        "label_space": space.fingerprint, "records": source.fingerprint,
+        "views": networks.view_inputs(config, "train"),
+    }
+    differences = describe_differences({key: found[key] for key in wanted}, wanted)
+    if differences:
+        raise artifacts.StaleArtifactError(
+            f"{workdir.student(name)} was made from other inputs:\n  " + "\n  ".join(differences)
+            + "\nExport it with the configuration that it was trained with"
+        )
+    judged = artifacts.manifest_of(workdir.evaluation / name, "evaluate")["inputs"]["networks"]
+    if judged != [artifacts.fingerprint_of(workdir.student(name), "train_student")]:
+        raise artifacts.StaleArtifactError(
+            f"{workdir.evaluation / name} judges another network than the student {name!r} that is "
+            "there now; run the stage evaluate anew with --redo=evaluate"
+        )
+
+
+def flatten(variables: dict[str, Any]) -> dict[str, Any]:
+    """Names every array of a model's variables, as in ``params/trunk/shared/kernel``."""
+    return flax.traverse_util.flatten_dict(variables, sep="/")
+
+
+def make_function(model: Classifier, preprocessing: dict) -> Callable:
+    """Makes the function (weights by name, images u8[B, side, side, channels]) → logits f32[B, C].
+
+    Args:
+      model: in its logical form.
+      preprocessing: as in the bundle; the view without chance is drawn on the device.
+    """
+    size, view = preprocessing["image_size"], preprocessing["view"]
+
+    def logits_of(weights, images):
+        variables = flax.traverse_util.unflatten_dict(weights, sep="/")
+        return model.apply(variables, augment.centre_views(view, images, size), train=False)
+
+    return logits_of
+
+
+def export_function(function: Callable, weights: dict, preprocessing: dict) -> jax.export.Exported:
+    """Lowers a function of `make_function` for any batch and all platforms.
+
+    Args:
+      function: to lower.
+      weights: arrays by name; they stay arguments, so that the program is small.
+      preprocessing: as in the bundle.
+    """
+    side, channels = preprocessing["side"], preprocessing["channels"]
+    shape = jax.export.symbolic_shape(f"batch, {side}, {side}, {channels}")
+    shapes = {
+        name: jax.ShapeDtypeStruct(array.shape, array.dtype) for name, array in weights.items()
+    }
+    return jax.export.export(jax.jit(function), platforms=PLATFORMS)(
+        shapes, jax.ShapeDtypeStruct(shape, np.uint8)
+    )
+
+
+def _write_facts(facts: dict, directory: pathlib.Path) -> None:
+    """Writes label space, preprocessing, metrics, calibration and the card for people."""
+    space = LabelSpace.from_json(facts["label_space"])
+    calibration = Calibration.from_json(facts["calibration"], space)  # Also checks it.
+    artifacts.write_text(directory / files.LABEL_SPACE, facts["label_space"] + "\n")
+    artifacts.write_text(
+        directory / files.TRAINING_IMAGES, json.dumps(facts["training_images"]) + "\n"
+    )
+    artifacts.write_json(directory / files.NETWORK, {**facts["network"], "data": facts["data"]})
+    artifacts.write_json(directory / files.PREPROCESSING, facts["preprocessing"])
+    artifacts.write_json(directory / files.METRICS, facts["metrics"])
+    if facts["calibration"] is not None:
+        artifacts.write_json(directory / files.CALIBRATION, facts["calibration"])
+    artifacts.write_text(directory / files.CARD, _card(facts, space, calibration))
+
+
+def _card(facts: dict, space: LabelSpace, calibration: Calibration) -> str:
+    environment = jinja2.Environment(
+        undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters.update(percent=_percent, count=lambda n: f"{n:,}")
+    counts = np.add.reduceat(facts["training_images"], space.starts[:-1])
+    return environment.from_string(_template_text()).render(
+        **facts,
+        space=space,
+        vertical_images=dict(zip(space.verticals, counts.tolist(), strict=True)),
+        starts=space.starts,
+        fit=calibration,
+        options=flax.traverse_util.flatten_dict(facts["network"], sep="."),
+        versions={"Python": platform.python_version(),
+                  **{name: importlib.metadata.version(name) for name in PACKAGES}},
+        platforms=PLATFORMS,
+    )
+
+
+def _percent(value: float | None) -> str:
+    return "—" if value is None or np.isnan(value) else f"{100 * value:.1f}"
+
+
+def _template_text() -> str:
+    return TEMPLATE.read_text(encoding="utf-8")
