@@ -16,6 +16,7 @@ setup(
     package_data={"kc_jax.data": ["*.csv"], "kc_jax.stages": ["*.jinja"]},
     install_requires=[
         "absl-py>=2.1",
+        "array_record>=0.8,<1",  # Packed images.
         "flax>=0.12.8,<0.13",
         "grain>=0.2.18,<0.3",
         "importlib_resources>=6",  # tensorflow-datasets 4.9.10 imports it without asking for it.
@@ -23,18 +24,21 @@ setup(
         "jinja2>=3.1",  # The report's template.
         "matplotlib>=3.8",  # The report's figures, and the fonts that draw the embedded dataset.
         "ml_collections>=1.0",
+        "msgpack>=1",  # Their records.
         "numpy>=2",
         "optax>=0.2.8,<0.3",
         "orbax-checkpoint>=0.12.8,<0.13",
         "pillow>=10.4",
+        "pyarrow>=15",  # Their index; manifests in Parquet.
         "rich>=13",  # Progress bars and tables on a terminal.
         "tensorflow-datasets>=4.9.10,<5",
     ],
     extras_require={
         "cuda": ["jax[cuda13]>=0.10.2,<0.12"],
         "tpu": ["jax[tpu]>=0.10.2,<0.12"],
+        "huggingface": ["datasets>=3"],  # Images from Hugging Face.
         # PyTorch is a peer to measure against, never a dependency.
         "benchmarks": ["torch==2.13.0", "scikit-learn>=1.5"],
-        "dev": ["pytest>=8", "pytest-xdist>=3.6", "ruff>=0.8", "scikit-learn>=1.5"],
+        "dev": ["datasets>=3", "pytest>=8", "pytest-xdist>=3.6", "ruff>=0.8", "scikit-learn>=1.5"],
     },
 )

@@ -1,7 +1,7 @@
 """Which part of the package may know which.
 
-core ← {models, data} ← train ← stages ← the commands main and study, which share `command`.
-Benchmarks may know all of it, and nothing knows them.
+core ← {models, data} ← train ← stages ← the commands main, prepare and study, which share
+`command`. Benchmarks may know all of it, and nothing knows them.
 """
 
 import ast
@@ -10,12 +10,13 @@ import pathlib
 import pytest
 
 ROOT = pathlib.Path(__file__).parents[1]
-LEAVES = {"artifacts", "config", "errors", "sharding"}
+LEAVES = {"artifacts", "config", "errors", "progress", "sharding"}
 LOWER = LEAVES | {"core"}
 PARTS = LOWER | {"models", "data", "train", "stages"}
 MAY_IMPORT = {
     "kc_jax": set(),
     "errors": {"errors"},
+    "progress": {"progress"},
     "core": {"core", "errors"},
     "sharding": {"sharding", "errors"},
     "config": {"config", "core.head_spec", "errors"},
@@ -27,6 +28,7 @@ MAY_IMPORT = {
     "command": PARTS | {"command"},
     "main": PARTS | {"command", "main"},
     "study": PARTS | {"command", "study"},
+    "prepare": PARTS | {"command", "prepare"},
     "configs": {"configs"},
     "benchmarks": PARTS | {"command", "main", "study"},
 }

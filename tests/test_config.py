@@ -14,7 +14,7 @@ STRINGS = {
     "initial": "sqrt_size", "compute_dtype": "float32", "judged_on": "test", "layout": "auto",
 }
 NUMBERS = {"model": 1, "distill_weight": 0.0, "warmup": 0.1, "seed": 0,
-           "validation_share": 0.2}
+           "validation_share": 0.2, "test_share": 0.2}
 
 
 def sample(cls=config.Config):
@@ -133,7 +133,7 @@ def test_choices(path, value, expected):
     ["generalist.num_epochs", "generalist.batch_size", "student.optimizer.learning_rate",
      "soft_targets.top_k", "soft_targets.num_views", "soft_targets.verify_records",
      "data.image_size", "data.channels", "data.num_classes", "data.num_verticals",
-     "data.num_records", "data.read_threads",
+     "data.num_records", "data.read_threads", "data.max_pixels",
      "data.test_views", "evaluation.at_k", "running.checkpoint_every_steps",
      "running.log_every_steps", "running.print_every_seconds"],
 )

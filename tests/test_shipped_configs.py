@@ -69,5 +69,5 @@ def test_the_papers_settings_are_the_papers(preset):
 def test_without_data_the_paper_says_what_to_provide(preset):
     with pytest.raises(UserError) as raised:
         sources.open_source(config.build(preset).data, "train")
-    for needed in ("tfds_folder", "--config.data.directory", "class_id,name,vertical,path"):
+    for needed in ("--config.data.source=folder", "--config.data.directory", "root/<vertical>"):
         assert needed in str(raised.value)

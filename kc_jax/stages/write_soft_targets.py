@@ -11,8 +11,8 @@ from kc_jax.core import soft_targets
 from kc_jax.core.label_space import LabelSpace
 from kc_jax.data import batches, sources, vertical_store
 from kc_jax.errors import UserError
+from kc_jax.progress import show_progress
 from kc_jax.stages import networks
-from kc_jax.train import hooks
 
 
 class NonFiniteLogitsError(UserError, RuntimeError):
@@ -35,7 +35,7 @@ def run(config: Config, workdir: Workdir) -> bool:
         return False
     records = {v: source.records_of(space, v) for v in todo}
     total = sum(len(r) for r in records.values()) * config.soft_targets.num_views
-    with hooks.progress("soft targets", total, 0, config.running.print_every_seconds) as show:
+    with show_progress("soft targets", total, 0, config.running.print_every_seconds) as show:
         done = 0
         for vertical_id, record_ids in records.items():
             directory = workdir.soft_targets_of(space.verticals[vertical_id])
