@@ -46,7 +46,8 @@ def prepared_directory(data: Data, cache: pathlib.Path) -> pathlib.Path:
     if data.prepared:
         return pathlib.Path(data.prepared)
     options = _options(data)
-    name = pathlib.Path(data.dataset or data.manifest or data.directory).stem
+    what = next((options[x] for x in ("dataset", "manifest", "directory") if options.get(x)), "")
+    name = pathlib.Path(what).stem or "images"
     return cache / "prepared" / f"{artifacts.safe_name(name)}-{artifacts.fingerprint(options)}"
 
 

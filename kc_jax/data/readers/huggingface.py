@@ -56,7 +56,7 @@ def open_huggingface(data: Data) -> Collection:
             data, where, cell(data.label_key), cell(data.vertical_key), cell(data.confidence_key)
         )
         key = str(record[data.id_key]) if data.id_key else f"{name}/{index:08d}"
-        return Entry(key, roles[name], labels, lambda: _load(record[data.image_key]))
+        return Entry(key, roles[name], labels, lambda: _bytes_of(record[data.image_key]))
 
     listing = {name: [len(split), split._fingerprint] for name, split in splits.items()}
     return Collection(
@@ -105,7 +105,7 @@ def _name_of(feature) -> Callable[[Any], str | int | float]:
     return lambda value: value
 
 
-def _load(image) -> bytes:
+def _bytes_of(image) -> bytes:
     if image is None:
         raise OSError("no image")
     if image["bytes"] is not None:
