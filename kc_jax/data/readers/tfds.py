@@ -42,7 +42,7 @@ def open_tfds(data: Data) -> Collection:
             f"read at random; {NEEDED}"
         )
     text_of = {
-        option: _feature(info, option, getattr(data, option))
+        option: find_feature(info, option, getattr(data, option))
         for option in ("image_key", "label_key", "vertical_key", "id_key", "confidence_key")
         if getattr(data, option)
     }
@@ -106,8 +106,13 @@ def _prepare(builder, data: Data) -> None:
         ) from None
 
 
-def _feature(info, option: str, key: str) -> Callable[[Any], Any]:
+def find_feature(info, option: str, key: str) -> Callable[[Any], Any]:
     """Finds a feature, and gives the function from one of its values to text or number.
+
+    Args:
+      info: of the dataset.
+      option: of the configuration that names the feature.
+      key: its name; that of a feature in a group is written ``group/name``.
 
     Raises:
       ConfigError: there is no such feature, or it is of another kind than the option needs.

@@ -9,7 +9,7 @@ import tensorflow_datasets as tfds
 from configs import tfds as presets
 from kc_jax import config
 from kc_jax.config import ConfigError
-from kc_jax.data.readers.tfds import open_tfds
+from kc_jax.data.readers.tfds import find_feature, open_tfds
 from tests.data import folder_dataset
 from tests.data.pictures import encoded, options
 
@@ -147,13 +147,11 @@ def test_another_file_format_is_named(tmp_path):
     ("open_images_v4", "datasets.open_images_v4.open_images_v4_dataset_builder", "Builder"),
 ])
 def test_presets_name_features_that_the_datasets_have(tmp_path, preset, module, name):
-    from kc_jax.data.readers import tfds as reader
-
     data = config.build(presets.get_config(preset)).data
     builder = getattr(importlib.import_module(f"tensorflow_datasets.{module}"), name)
     variant = data.dataset.partition("/")[2]
     info = builder(data_dir=tmp_path, **({"config": variant} if variant else {})).info
     for option in ("image_key", "label_key", "vertical_key", "id_key", "confidence_key"):
         if getattr(data, option):
-            assert reader._feature(info, option, getattr(data, option))
+            assert find_feature(info, option, getattr(data, option))
     assert bool(data.vertical_key) != (preset == "open_images_v4")
