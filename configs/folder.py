@@ -8,7 +8,7 @@ The images are packed at first use; docs/your_own_data.md has other sources (man
 Hugging Face), which take the same presets.
 
 Cost, three trainings of 20 epochs: at 224 pixels Inception-V2 takes 1.94 G multiply-adds an image
-forward (`--stages=describe`), so it wants an accelerator. `small` is for a look at the data on a CPU:
+forward (`--stages=describe`), so it wants an accelerator. `small` is for a look on a CPU:
 2 busy cores trained 190 images of 64 pixels a second, which is about 3 hours for 30,000 images.
 What fits your data best was not searched for: widths and rates are those of the other presets.
 """
