@@ -20,6 +20,7 @@ setup(
     },
     install_requires=[
         "absl-py>=2.1",
+        "array_record>=0.8,<1",  # Packed images.
         "flatbuffers>=24.3",  # jax.export serialises with it and does not ask for it.
         "flax>=0.12.8,<0.13",
         "grain>=0.2.18,<0.3",
@@ -28,6 +29,7 @@ setup(
         "jinja2>=3.1",  # The report's template.
         "matplotlib>=3.8",  # The report's figures, and the fonts that draw the embedded dataset.
         "ml_collections>=1.0",
+        "msgpack>=1",  # Their records.
         "numpy>=2",
         "optax>=0.2.8,<0.3",
         "orbax-checkpoint>=0.12.8,<0.13",
@@ -42,13 +44,14 @@ setup(
         "cuda": ["jax[cuda13]>=0.10.2,<0.12"],
         "tpu": ["jax[tpu]>=0.10.2,<0.12"],
         "wandb": ["wandb>=0.31,<1"],
+        "huggingface": ["datasets>=3"],  # Images from Hugging Face.
         "onnx": ["onnxruntime>=1.20"],  # ONNX files as teachers.
         "serve": SERVE,
         # PyTorch is a peer to measure against, never a dependency.
         "benchmarks": ["torch==2.13.0", "scikit-learn>=1.5"],
         "dev": [
-            "httpx>=0.27", "onnx>=1.17", "onnxruntime>=1.20", "pytest>=8", "pytest-xdist>=3.6",
-            "ruff>=0.8", "scikit-learn>=1.5", "wandb>=0.31,<1", *SERVE,
+            "datasets>=3", "httpx>=0.27", "onnx>=1.17", "onnxruntime>=1.20", "pytest>=8",
+            "pytest-xdist>=3.6", "ruff>=0.8", "scikit-learn>=1.5", "wandb>=0.31,<1", *SERVE,
         ],
     },
 )

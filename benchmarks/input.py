@@ -48,10 +48,10 @@ class Photos(tfds.core.GeneratorBasedBuilder):
         }))
 
     def _split_generators(self, dl_manager):
-        return {split: self._generate_examples() for split in ("train", "test")}
+        return {"train": self._generate_examples(0), "test": self._generate_examples(1)}
 
-    def _generate_examples(self):
-        rng = np.random.default_rng(0)
+    def _generate_examples(self, seed):
+        rng = np.random.default_rng(seed)
         for index in range(_PHOTOS.value):
             coarse = Image.fromarray(rng.integers(256, size=(32, 32, 3), dtype=np.uint8))
             file = io.BytesIO()
@@ -70,7 +70,7 @@ def photographs(folder: pathlib.Path) -> config.Data:
     options = common.get_config("photographs")
     common.photographs(options, num_classes=2, num_verticals=2)
     options.data.update({
-        "source": "tfds_folder", "directory": str(builder.data_dir),
+        "source": "tfds", "directory": str(builder.data_dir), "prepared": str(folder / "packed"),
         "label_space": str(label_space), "label_key": "label",
     })
     return config.build(options).data

@@ -1,8 +1,8 @@
 """Knowledge Concentration (Gao et al. 2017) as on OpenImages: 6,000 classes, 5 verticals.
 
 python -m kc_jax.main --config=configs/openimage.py --stages=describe
-python -m kc_jax.main --config=configs/openimage.py --config.data.source=tfds_folder \
-  --config.data.directory=…/open_images_v4/… --config.data.label_space=….csv
+python -m kc_jax.main --config=configs/openimage.py --config.data.source=folder \
+  --config.data.directory=…
 
 The base is small on purpose: it is what makes the generalist too weak (section 4.2).
 """

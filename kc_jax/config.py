@@ -19,13 +19,28 @@ class Data:
     """Says what images there are and how they are seen.
 
     Attributes:
-      source: where records come from: ``glyph_tree``, ``tfds_folder`` for a dataset of yours, or
-        ``declared`` for a label space without images, which serves `describe` and timing alone.
+      source: where records come from: images of yours in a ``folder``, a ``manifest``, or a dataset
+        of ``tfds`` or ``huggingface``, which are packed at first use; ``packed`` for a folder so
+        made; ``glyph_tree``; or ``declared`` for a label space without images, which serves
+        `describe` and timing alone.
       variant: the source's own variant, such as ``embedded``.
-      directory: where prepared data lies; empty for a cache in the user's home.
-      image_key: feature of a ``tfds_folder`` that holds the image.
-      label_key: feature of a ``tfds_folder`` that holds one class id or a list of them.
-      label_space: CSV of your label space; empty where the source brings one.
+      directory: where the source's data lies; empty for its default, such as a cache in the home.
+      manifest: CSV, JSON lines or Parquet with a row an image.
+      dataset: name of the dataset of ``tfds`` or ``huggingface``.
+      image_key: feature or column of the image.
+      label_key: feature or column of a class, its name or id, or of a list of them.
+      vertical_key: that of the classes' vertical, or path above it; empty where labels are paths or
+        a label space says it.
+      id_key: that of a record's name; empty takes its path or place.
+      confidence_key: that of the labels' confidences; empty where all labels count.
+      min_confidence: that a label needs to count.
+      label_space: CSV of your label space; empty makes it of the labels.
+      train_split: the source's split to learn from; several are written a+b.
+      test_split: its split to test on; empty takes test, validation or val, and where there is none
+        ``held_out``, a part of the images chosen by a hash of their names.
+      test_share: of the images, where held out.
+      max_pixels: of an image; larger ones are left out.
+      prepared: folder for packed images; empty for one in the user's home.
       num_classes: classes of a ``declared`` label space without a CSV.
       num_verticals: its verticals, of sizes that differ by at most one.
       image_size: height and width the network sees, pixels.
@@ -46,9 +61,20 @@ class Data:
     source: str
     variant: str
     directory: str
+    manifest: str
+    dataset: str
     image_key: str
     label_key: str
+    vertical_key: str
+    id_key: str
+    confidence_key: str
+    min_confidence: float
     label_space: str
+    train_split: str
+    test_split: str
+    test_share: float
+    max_pixels: int
+    prepared: str
     num_classes: int
     num_verticals: int
     image_size: int
@@ -323,6 +349,7 @@ POSITIVE = {
     "num_epochs", "batch_size", "microbatches", "learning_rate", "top_k", "num_views", "image_size",
     "channels", "test_views", "at_k", "checkpoint_every_steps", "log_every_steps", "num_classes",
     "num_verticals", "num_records", "print_every_seconds", "verify_records", "read_threads",
+    "max_pixels",
 }
 LISTED = {
     "init_parts": ("backbone", "trunk", "bottleneck", "logits"),
@@ -330,7 +357,8 @@ LISTED = {
 }
 NOT_NEGATIVE = {"seed", "tile", "teacher_processes", "gallery_size", "confusions"}
 SHARES = {
-    "distill_weight", "warmup", "validation_share", "wanted_precision", "balance_strength",
+    "distill_weight", "warmup", "validation_share", "test_share", "wanted_precision",
+    "balance_strength",
 }
 
 

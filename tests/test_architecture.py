@@ -1,6 +1,7 @@
 """Which part of the package may know which.
 
-core ← {models, data} ← train ← stages ← the commands main and study, which share `command`.
+core ← {models, data} ← train ← stages ← the commands (main, prepare, study …), which
+share `command`.
 What uses a bundle (predict, serve) knows core alone, and how an image file is read.
 Benchmarks may know all of it, and nothing knows them.
 """
@@ -11,13 +12,14 @@ import pathlib
 import pytest
 
 ROOT = pathlib.Path(__file__).parents[1]
-LEAVES = {"artifacts", "caches", "config", "environment", "errors", "sharding"}
+LEAVES = {"artifacts", "caches", "config", "environment", "errors", "progress", "sharding"}
 LOWER = LEAVES | {"core"}
 BUNDLE = {"bundle", "core", "data.images", "errors"}  # Not the code of the networks.
 PARTS = LOWER | {"bundle", "models", "data", "train", "stages"}
 MAY_IMPORT = {
     "kc_jax": set(),
     "errors": {"errors"},
+    "progress": {"progress"},
     "core": {"core", "errors"},
     "sharding": {"sharding", "errors"},
     "caches": {"caches"},
@@ -35,6 +37,7 @@ MAY_IMPORT = {
     "main": PARTS | {"command", "main"},
     "study": PARTS | {"command", "study"},
     "import_soft_targets": PARTS | {"command", "import_soft_targets", "main"},
+    "prepare": PARTS | {"command", "prepare"},
     "configs": {"configs"},
     "benchmarks": PARTS | {"command", "main", "study"},
     "docs": {"config"},

@@ -16,7 +16,8 @@ STRINGS = {
     "prediction_kind": "logits", "missing": "labels",
 }
 NUMBERS = {"model": 1, "distill_weight": 0.0, "warmup": 0.1, "seed": 0,
-           "validation_share": 0.2, "wanted_precision": 0.9, "balance_strength": 0.5}
+           "validation_share": 0.2, "test_share": 0.2, "wanted_precision": 0.9,
+           "balance_strength": 0.5}
 LISTS = {"init_parts": ("backbone",), "sinks": ("wandb",)}
 
 
@@ -138,7 +139,7 @@ def test_choices(path, value, expected):
     ["generalist.num_epochs", "generalist.batch_size", "student.optimizer.learning_rate",
      "soft_targets.top_k", "soft_targets.num_views", "soft_targets.verify_records",
      "data.image_size", "data.channels", "data.num_classes", "data.num_verticals",
-     "data.num_records", "data.read_threads",
+     "data.num_records", "data.read_threads", "data.max_pixels",
      "data.test_views", "evaluation.at_k", "running.checkpoint_every_steps",
      "running.log_every_steps", "running.print_every_seconds"],
 )

@@ -2,9 +2,9 @@ import importlib
 
 import pytest
 
-from configs import eft, openimage
+from configs import eft, folder, openimage, tfds
 from kc_jax import config
-from kc_jax.data import sources
+from kc_jax.data import preparation, sources
 from kc_jax.errors import UserError
 from kc_jax.stages import describe
 
@@ -15,6 +15,16 @@ MEBI = 2**20
 @pytest.mark.parametrize("preset", PRESETS)
 def test_presets_build(preset):
     assert config.build(eft.get_config(preset)).name == preset
+
+
+@pytest.mark.parametrize("presets, preset, name", [
+    (folder, "photographs", "folder"), (folder, "small", "folder_small"),
+    *((tfds, name, name) for name in (
+        "cifar100", "i_naturalist2018", "stanford_online_products", "omniglot", "open_images_v4")),
+])
+def test_presets_for_images_of_yours_build(presets, preset, name):
+    built = config.build(presets.get_config(preset))
+    assert built.name == name and built.data.source in preparation.READERS
 
 
 @pytest.mark.parametrize("plan", ["parts", "heads", "tuning:labels", "tuning:soft_targets"])
@@ -69,5 +79,5 @@ def test_the_papers_settings_are_the_papers(preset):
 def test_without_data_the_paper_says_what_to_provide(preset):
     with pytest.raises(UserError) as raised:
         sources.open_source(config.build(preset).data, "train")
-    for needed in ("tfds_folder", "--config.data.directory", "class_id,name,vertical,path"):
+    for needed in ("--config.data.source=folder", "--config.data.directory", "root/<vertical>"):
         assert needed in str(raised.value)

@@ -3,11 +3,25 @@
 import io
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+# A JPEG is decoded at a fraction of its size where that leaves this many times the side wanted.
+DECODE_MARGIN = 2
+
+
+class BadImageError(Exception):
+    """Says why an image cannot be used; ``kind`` is one of a few, for counting."""
+
+    def __init__(self, kind: str, detail: str):
+        super().__init__(f"{kind}: {detail}")
+        self.kind, self.detail = kind, detail
 
 
 def fit_square(encoded: bytes, side: int, channels: int) -> np.ndarray:
-    """Decodes an image file, scales its shorter side and cuts out the middle.
+    """Decodes an image file, turns it upright, scales its shorter side and cuts out the middle.
+
+    Of an animation the first picture is taken, what is transparent becomes white, and grey of 16
+    bits keeps its upper 8.
 
     Args:
       encoded: the file's bytes.
@@ -18,5 +32,46 @@ def fit_square(encoded: bytes, side: int, channels: int) -> np.ndarray:
       u8[side, side, channels].
     """
     with Image.open(io.BytesIO(encoded)) as image:
-        square = ImageOps.fit(image.convert("L" if channels == 1 else "RGB"), (side, side))
+        image.draft(None, (DECODE_MARGIN * side, DECODE_MARGIN * side))
+        square = ImageOps.fit(_upright(image, "L" if channels == 1 else "RGB"), (side, side))
     return np.asarray(square).reshape(side, side, channels)
+
+
+def check(encoded: bytes, max_pixels: int) -> None:
+    """Decodes all of an image file, its size before its pixels.
+
+    Args:
+      encoded: the file's bytes.
+      max_pixels: of the image, height times width.
+
+    Raises:
+      BadImageError: it is no image, damaged, too large, or of a kind that cannot be shown.
+    """
+    try:
+        with Image.open(io.BytesIO(encoded)) as image:
+            width, height = image.size
+            if width * height > max_pixels:
+                raise BadImageError("too large", f"{width} x {height} pixels")
+            _upright(image, "RGB")
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise BadImageError("too large", str(error)) from None
+    except UnidentifiedImageError:
+        raise BadImageError("undecodable", "not an image" if encoded else "empty") from None
+    except BadImageError:
+        raise
+    except Exception as error:  # Decoders of damaged files raise whatever comes up.
+        raise BadImageError("undecodable", str(error) or type(error).__name__) from None
+
+
+def _upright(image: Image.Image, mode: str) -> Image.Image:
+    """Gives an image as a person would see it, in mode ``L`` or ``RGB``."""
+    ImageOps.exif_transpose(image, in_place=True)
+    if image.mode == "F":
+        raise BadImageError("undecodable", "pixels are floating-point numbers")
+    if image.mode.startswith("I"):
+        image = Image.fromarray((np.clip(np.asarray(image), 0, 0xFFFF) >> 8).astype(np.uint8))
+    if image.has_transparency_data:
+        ground = Image.new("RGBA", image.size, "white")
+        ground.alpha_composite(image.convert("RGBA"))
+        image = ground
+    return image.convert(mode)

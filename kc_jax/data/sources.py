@@ -16,7 +16,8 @@ from kc_jax.caches import default_directory
 from kc_jax.config import ConfigError, Data
 from kc_jax.core import label_space as label_spaces
 from kc_jax.core.label_space import LabelSpace
-from kc_jax.data import glyph_list, glyph_masks, glyphs, validation
+from kc_jax.data import glyph_list, glyph_masks, glyphs, packed, preparation, validation
+from kc_jax.data.collection import given_label_space
 from kc_jax.data.images import fit_square
 
 # A photograph is read this much larger than the network sees it, for random crops.
@@ -59,7 +60,7 @@ class Source:
 
 
 def load_label_space(data: Data) -> LabelSpace:
-    """Loads the label space that the configuration names; needs no images.
+    """Loads the label space that the configuration names; packs images of yours at first use.
 
     Raises:
       LabelSpaceError: a CSV of yours is not well formed.
@@ -70,18 +71,11 @@ def load_label_space(data: Data) -> LabelSpace:
             f"config.data.source is {data.source!r}; expected one of "
             f"{', '.join(sorted(SOURCES))} or {DECLARED}"
         )
-    if data.label_space:
-        if not pathlib.Path(data.label_space).is_file():
-            raise ConfigError(
-                f"config.data.label_space is {data.label_space!r}, which is not a file; expected "
-                "a CSV with the columns class_id,name,vertical,path"
-            )
-        return label_spaces.read_csv(data.label_space)
-    if data.source == "tfds_folder":
-        raise ConfigError(
-            "config.data.label_space is empty; expected a CSV of the dataset's classes with the "
-            "columns class_id,name,vertical,path"
-        )
+    if data.source in PACKED:
+        return PACKED[data.source](data).label_space()
+    given = given_label_space(data)
+    if given is not None:
+        return given
     if data.source == "glyph_tree":
         return label_spaces.from_rows(glyphs.label_rows(data.variant))
     smaller, larger = divmod(data.num_classes, data.num_verticals)
@@ -106,10 +100,9 @@ def open_source(data: Data, split: str) -> Source:
         raise ConfigError(
             "config.data.source is 'declared', which has a label space but no images (enough for "
             "the stage describe, and with --config.data.synthetic=true for timing); to train on "
-            "yours, set --config.data.source=tfds_folder, --config.data.directory to a folder that "
-            "TensorFlow Datasets prepared with file_format='array_record', and "
-            "--config.data.label_space to a CSV with the columns class_id,name,vertical,path, one "
-            "row a class"
+            "yours, set --config.data.source=folder and --config.data.directory to a folder with "
+            "root/<vertical>/…/<class>/*.jpg, or another of "
+            f"{', '.join(sorted(PACKED))} (docs/your_own_data.md)"
         )
     space = load_label_space(data)
     stored = "train" if split == VALIDATION else split
@@ -175,27 +168,11 @@ def _open_glyphs(data: Data, split: str) -> Source:
     # Prepared data of another class list has other ids.
     class_list = hashlib.sha256(glyph_list.LIST_FILE.read_bytes()).hexdigest()[:8]
     builder = glyphs.prepare(directory / f"glyphs-{class_list}", data.variant)
-    records = _undecoded(builder, split)
+    records = builder.as_data_source(split=split, decoders={"image": tfds.decode.SkipDecoding()})
     images = np.stack([decode(record["image"]) for record in records])  # 4 KiB a mask.
     labels = tuple((int(record["class_id"]),) for record in records)
     digest = artifacts.fingerprint([split, labels, str(builder.version), hash_images(images)])
     return Source(split, labels, images.__getitem__, digest)
-
-
-def _open_tfds_folder(data: Data, split: str) -> Source:
-    builder = _builder_of_folder(data, split)
-    records = _undecoded(builder, split)
-    labels, hasher = [], hashlib.sha256()
-    for record in records:
-        labels.append(tuple(int(c) for c in np.atleast_1d(record[data.label_key])))
-        hasher.update(record[data.image_key])
-    digest = artifacts.fingerprint([split, labels, builder.info.full_name, hasher.hexdigest()])
-    side = stored_side(data)
-
-    def read(index: int) -> np.ndarray:
-        return fit_square(records[index][data.image_key], side, data.channels)
-
-    return Source(split, tuple(labels), read, digest)
 
 
 def stored_side(data: Data) -> int:
@@ -203,59 +180,6 @@ def stored_side(data: Data) -> int:
     if data.source == "glyph_tree":
         return glyph_masks.MASK_SIZE
     return round(data.image_size * PHOTO_MARGIN)
-
-
-def _builder_of_folder(data: Data, split: str):
-    needed = (
-        "give a folder that TensorFlow Datasets prepared with file_format='array_record' "
-        "(--config.data.directory=…/NAME/VERSION), with the splits train and test, an image under "
-        f"{data.image_key!r} (--config.data.image_key) and one class id or a list of them under "
-        f"{data.label_key!r} (--config.data.label_key), and --config.data.label_space, a CSV with "
-        "the columns class_id,name,vertical,path"
-    )
-    if not data.directory or not data.label_space:
-        missing = "directory" if not data.directory else "label_space"
-        raise ConfigError(f"config.data.{missing} is empty; {needed}")
-    try:
-        builder = tfds.builder_from_directory(data.directory)
-    except tfds.core.dataset_info.DatasetInfoFileError:
-        raise ConfigError(
-            f"config.data.directory is {data.directory!r}, where there is no prepared dataset; "
-            f"{needed}"
-        ) from None
-    info, features = builder.info, dict(builder.info.features.items())
-    if info.file_format != tfds.core.FileFormat.ARRAY_RECORD:
-        raise ConfigError(
-            f"the dataset in {data.directory} is stored as {info.file_format.value}, which cannot "
-            f"be read at random; {needed}"
-        )
-    if split not in info.splits:
-        raise ConfigError(
-            f"the dataset in {data.directory} has the splits {', '.join(sorted(info.splits))} but "
-            f"no {split!r}; {needed}"
-        )
-    if not isinstance(features.get(data.image_key), tfds.features.Image):
-        raise ConfigError(
-            f"{data.image_key!r} is no image among the features {', '.join(features)} of "
-            f"{data.directory}; {needed}"
-        )
-    label = features.get(data.label_key)
-    if label is None or not np.issubdtype(label.np_dtype, np.integer):
-        raise ConfigError(
-            f"{data.label_key!r} is no class id among the features {', '.join(features)} of "
-            f"{data.directory}; {needed}"
-        )
-    return builder
-
-
-def _undecoded(builder, split: str):
-    """Opens a split whose images are the bytes of their files."""
-    images = {
-        key: tfds.decode.SkipDecoding()
-        for key, feature in builder.info.features.items()
-        if isinstance(feature, tfds.features.Image)
-    }
-    return builder.as_data_source(split=split, decoders=images)
 
 
 def decode(encoded: bytes) -> np.ndarray:
@@ -270,7 +194,43 @@ def hash_images(images: np.ndarray) -> str:
     return hashlib.sha256(np.ascontiguousarray(images)).hexdigest()
 
 
+def _packed_directory(data: Data) -> packed.Packed:
+    if data.label_space:
+        raise ConfigError(
+            f"config.data.label_space is {data.label_space!r}, but packed images bring their own; "
+            "leave it empty, or pack them anew with it"
+        )
+    return packed.open_packed(data.directory)
+
+
+def _packed_at_first_use(data: Data) -> packed.Packed:
+    return preparation.prepare_once(data, default_directory())
+
+
+def _open_packed(data: Data, split: str) -> Source:
+    found = PACKED[data.source](data)
+    if split not in found.manifest["records"]:
+        raise ConfigError(
+            f"the images packed in {found.directory} have no split {split!r}; expected one of "
+            f"{', '.join(found.manifest['records'])}"
+        )
+    if data.channels not in (1, 3):
+        raise ConfigError(
+            f"config.data.channels is {data.channels}; expected 1 for grey or 3 for colour"
+        )
+    (keys, labels), image_of, side = found.index(split), found.images(split), stored_side(data)
+
+    def read(index: int) -> np.ndarray:
+        return fit_square(image_of(index), side, data.channels)
+
+    digest = artifacts.fingerprint([split, found.fingerprint])
+    return Source(split, labels, read, digest, keys)
+
+
+PACKED: dict[str, Callable[[Data], packed.Packed]] = {
+    "packed": _packed_directory, **dict.fromkeys(preparation.READERS, _packed_at_first_use),
+}
 SOURCES: dict[str, Callable[[Data, str], Source]] = {
     "glyph_tree": _open_glyphs,
-    "tfds_folder": _open_tfds_folder,
+    **dict.fromkeys(PACKED, _open_packed),
 }

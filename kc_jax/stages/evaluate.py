@@ -12,10 +12,10 @@ from kc_jax.artifacts import Workdir
 from kc_jax.config import Config
 from kc_jax.core.label_space import LabelSpace
 from kc_jax.data import batches, sources
+from kc_jax.progress import show_progress
 from kc_jax.stages import class_table, confusions, gallery, judging, networks, speed
 from kc_jax.stages.calibrating import CalibrationJudge
 from kc_jax.stages.judging import TestSet
-from kc_jax.train import hooks
 
 METRICS, GALLERY, CLASS_AP = "metrics.json", "gallery.json", "class_ap.json"
 CONFUSIONS = "confusions.json"
@@ -230,7 +230,7 @@ def _predictions(
         config, network.directory, network.made_by, network.space, test.source.split, batch_size
     )
     total, done = test.num_views * len(record_ids), 0
-    with hooks.progress(
+    with show_progress(
         f"test {network.title}", total, 0, config.running.print_every_seconds
     ) as show:
         for batch in batches.inference_batches(

@@ -11,8 +11,8 @@ from kc_jax.core import soft_targets
 from kc_jax.core.label_space import LabelSpace
 from kc_jax.data import vertical_store
 from kc_jax.data.sources import Source
+from kc_jax.progress import show_progress
 from kc_jax.stages import networks, teachers
-from kc_jax.train import hooks
 
 # (vertical id, its records i64[n]) → record ids [b] and log-odds f32[b, C_v], views outermost.
 Answers = Callable[[int, np.ndarray], Iterator[tuple[np.ndarray, np.ndarray]]]
@@ -119,7 +119,7 @@ def write(
     records = {v: source.records_of(space, v) for v in todo}
     total = sum(len(r) * all_inputs[v]["num_views"] for v, r in records.items())
     top_k = config.soft_targets.top_k
-    with hooks.progress("soft targets", total, 0, config.running.print_every_seconds) as show:
+    with show_progress("soft targets", total, 0, config.running.print_every_seconds) as show:
         done = 0
         for vertical_id, record_ids in records.items():
             directory = workdir.soft_targets_of(space.verticals[vertical_id])

@@ -19,6 +19,7 @@ from kc_jax.data import sources
 from kc_jax.data.batches import Batch, records_of_step, train_batches
 from kc_jax.data.targets import Targets, label_targets
 from kc_jax.models.classifier import Classifier
+from kc_jax.progress import show_progress
 from kc_jax.stages import backbone_weights, balancing, networks, watching
 from kc_jax.train import checkpoint, feed, hooks, layout, objective, optimizer, sinks, step
 from kc_jax.train.loop import fit
@@ -172,7 +173,7 @@ def _run_steps(
     with (
         feed.Feed(device_batches(config, task, mesh, first_step)) as batches,
         sinks.open_sinks(running.sinks, _watched(config, task, first_step)) as write,
-        hooks.progress(task.title, num_steps, first_step, running.print_every_seconds) as show,
+        show_progress(task.title, num_steps, first_step, running.print_every_seconds) as show,
     ):
         meter = feed.Meter(batches, training.batch_size)
         epoch_steps = len(task.record_ids) / training.batch_size

@@ -4,14 +4,11 @@ import json
 import pathlib
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
 import numpy as np
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from kc_jax.errors import UserError
 from kc_jax.train.feed import Meter
@@ -129,48 +126,6 @@ def read_metrics(path: pathlib.Path) -> list[dict[str, Any]]:
 def seconds_before(path: pathlib.Path, step: int) -> float:
     """Gives the seconds that a metrics.jsonl says the steps up to this one took."""
     return max((x.get("seconds", 0.0) for x in read_metrics(path) if x["step"] <= step), default=0)
-
-
-@contextmanager
-def progress(title: str, total: int, first: int, every_seconds: float) -> Iterator[Callable]:
-    """Shows how far a task is: a bar with an ETA on a terminal, plain lines elsewhere.
-
-    Args:
-      title: of the task.
-      total: units of the whole task.
-      first: units done before.
-      every_seconds: between plain lines.
-
-    Yields:
-      A function (done, note) that shows how many units are done.
-    """
-    if sys.stderr.isatty():
-        columns = (
-            TextColumn("{task.description:<40}"), BarColumn(),
-            TextColumn("{task.completed:.0f}/{task.total:.0f}"), TimeRemainingColumn(),
-            TextColumn("{task.fields[note]}"),
-        )
-        with Progress(*columns, console=Console(stderr=True)) as bar:
-            task = bar.add_task(title, total=total, completed=first, note="")
-            yield lambda done, note="": bar.update(task, completed=done, note=note)
-        return
-    yield _plain_lines(title, total, first, every_seconds)
-
-
-def _plain_lines(title: str, total: int, first: int, every_seconds: float) -> Callable:
-    start = last = time.monotonic()
-
-    def show(done: int, note: str = "") -> None:
-        nonlocal last
-        now = time.monotonic()
-        if now - last < every_seconds and done < total:
-            return
-        last = now
-        left = (now - start) / max(done - first, 1) * (total - done)
-        tail = f"{left:.0f} s left" if done < total else f"done in {now - start:.0f} s"
-        print(f"{title}: {done}/{total}, {tail} {note}".rstrip(), file=sys.stderr, flush=True)
-
-    return show
 
 
 def progress_hook(show: Callable, log: MetricsLog) -> Callable:

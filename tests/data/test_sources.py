@@ -1,11 +1,10 @@
 import dataclasses
-import shutil
 
 import numpy as np
 import pytest
 
 from configs import openimage
-from kc_jax import config
+from kc_jax import artifacts, config
 from kc_jax.data import sources
 from kc_jax.errors import UserError
 from tests.data import folder_dataset
@@ -20,8 +19,8 @@ def options(prepared, **changes):
     directory, label_space = prepared
     data = config.build(openimage.get_config()).data
     return dataclasses.replace(data, **{
-        "source": "tfds_folder", "directory": str(directory), "label_space": str(label_space),
-        "image_size": 16, **changes,
+        "source": "tfds", "directory": str(directory), "label_space": str(label_space),
+        "prepared": f"{directory}-{artifacts.fingerprint(changes)}", "image_size": 16, **changes,
     })
 
 
@@ -50,25 +49,15 @@ def test_splits_and_datasets_have_fingerprints_of_their_own(prepared):
 
 
 @pytest.mark.parametrize("change,words", [
-    ({"directory": ""}, ["config.data.directory is empty", "array_record"]),
-    ({"label_space": ""}, ["config.data.label_space is empty", "class_id,name,vertical,path"]),
-    ({"label_space": "no.csv"}, ["'no.csv'", "not a file"]),
-    ({"directory": "/nowhere/at/all"}, ["/nowhere/at/all", "no prepared dataset"]),
-    ({"image_key": "class_ids"}, ["'class_ids' is no image"]),
-    ({"label_key": "caption"}, ["'caption' is no class id"]),
-    ({"label_key": "label"}, ["'label' is no class id", "class_ids"]),
-    ({"source": "tfds_foldr"}, ["'tfds_foldr'", "tfds_folder"]),
+    ({"label_space": "no.csv"}, ["'no.csv'", "not a file", "class_id,name,vertical,path"]),
+    ({"source": "foldr"}, ["'foldr'", "folder", "packed"]),
+    ({"channels": 2}, ["config.data.channels is 2"]),
 ])
 def test_mistakes_are_named(prepared, change, words):
     with pytest.raises(UserError) as raised:
         sources.open_source(options(prepared, **change), "train")
     for word in words:
         assert word in str(raised.value)
-
-
-def test_a_missing_split_is_named(prepared):
-    with pytest.raises(UserError, match="has the splits .* but no 'extra'"):
-        sources.open_source(options(prepared), "extra")
 
 
 def test_the_validation_part_is_taken_out_of_the_training_records(prepared):
@@ -81,8 +70,9 @@ def test_the_validation_part_is_taken_out_of_the_training_records(prepared):
     assert sorted(images[0]) == sorted(images[1] + images[2])
     assert sorted(whole.labels) == sorted(train.labels + validation.labels)
     assert len({source.fingerprint for source in (whole, train, validation)}) == 3
+    labels_of = dict(zip(whole.keys, whole.labels, strict=True))
     for source in (train, validation):  # A record keeps its name.
-        assert [whole.labels[int(source.key(r))] for r in range(len(source))] == list(source.labels)
+        assert [labels_of[key] for key in source.keys] == list(source.labels)
 
 
 def test_a_validation_part_of_nothing_is_named(prepared):
@@ -91,24 +81,32 @@ def test_a_validation_part_of_nothing_is_named(prepared):
         sources.open_source(judged, "validation")
 
 
-def test_labels_outside_the_label_space_are_named(prepared, tmp_path):
-    short = tmp_path / "short.csv"
-    short.write_text("\n".join(folder_dataset.CSV.splitlines()[:-1]), encoding="utf-8")
-    with pytest.raises(UserError, match="expected at least one, each from 0 to 3"):
-        sources.open_source(options(prepared, label_space=str(short)), "train")
+def test_one_record_index_serves_train_test_and_teachers(prepared):
+    data = options(prepared)
+    directory = data.prepared
+    as_packed = options(prepared, source="packed", directory=directory, label_space="")
+    for split in ("train", "test"):
+        one, other = sources.open_source(data, split), sources.open_source(as_packed, split)
+        assert (one.keys, one.labels, one.fingerprint) == (
+            other.keys, other.labels, other.fingerprint)
+        for record in range(len(one)):
+            np.testing.assert_array_equal(one.read(record), other.read(record))
+    assert (sources.load_label_space(data).fingerprint
+            == sources.load_label_space(as_packed).fingerprint)
 
 
-def test_a_vertical_without_records_is_named(prepared, tmp_path):
-    longer = tmp_path / "longer.csv"
-    longer.write_text(folder_dataset.CSV + "5,raft,boat,raft\n", encoding="utf-8")
-    with pytest.raises(UserError, match="vertical 'boat' has no records in split 'train'"):
-        sources.open_source(options(prepared, label_space=str(longer)), "train")
+@pytest.mark.parametrize("change,words", [
+    ({"label_space": "x.csv"}, ["config.data.label_space is 'x.csv'", "bring their own"]),
+    ({"directory": "/nowhere/at/all"}, ["/nowhere/at/all holds no packed images"]),
+])
+def test_mistakes_with_packed_images_are_named(prepared, change, words):
+    options_ = {"source": "packed", "directory": options(prepared).prepared, "label_space": ""}
+    with pytest.raises(UserError) as raised:
+        sources.open_source(options(prepared, **{**options_, **change}), "train")
+    for word in words:
+        assert word in str(raised.value)
 
 
-def test_another_file_format_is_named(prepared, tmp_path):
-    directory, label_space = prepared
-    copy = shutil.copytree(directory, tmp_path / "copy")
-    info = copy / "dataset_info.json"
-    info.write_text(info.read_text().replace("array_record", "tfrecord"))
-    with pytest.raises(UserError, match="stored as tfrecord.*file_format='array_record'"):
-        sources.open_source(options((copy, label_space)), "train")
+def test_a_missing_split_is_named(prepared):
+    with pytest.raises(UserError, match="no split 'extra'; expected one of train, test"):
+        sources.open_source(options(prepared), "extra")

@@ -14,7 +14,8 @@ def shrunk(directory, label_space, small=True, **overrides):
     """Gives the OpenImages preset for the tiny folder dataset; small takes the small backbone."""
     options = openimage.get_config()
     options.data.update({
-        "source": "tfds_folder", "directory": str(directory), "label_space": str(label_space),
+        "source": "tfds", "directory": str(directory), "label_space": str(label_space),
+        "prepared": f"{directory}-packed",
         "image_size": 48,
     })
     options.soft_targets.update({"num_views": 2, "top_k": 2})

@@ -1,0 +1,228 @@
+"""Images packed once, with all that a training needs to know of them.
+
+A folder holds for each split shards ``train-00000-of-00003.array_record``, whose records are
+msgpack of ``key``, ``labels`` (class ids) and ``image`` (the file's bytes as they were found), and
+``index-train.parquet`` with key, labels and SHA-256 of every record, so that opening reads no
+images; ``label_space.json``, and ``label_space.csv`` with the number of images of every class;
+``left_out.csv``; and, written last, ``dataset.json``.
+"""
+
+import csv
+import dataclasses
+import hashlib
+import os
+import pathlib
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+import msgpack
+import pyarrow
+import pyarrow.parquet
+from array_record.python import array_record_data_source, array_record_module
+
+from kc_jax import artifacts
+from kc_jax.core.label_space import LabelSpace
+from kc_jax.data.selection import Kept
+from kc_jax.errors import UserError
+
+FORMAT_VERSION = 1
+DATASET, LABEL_SPACE, LABEL_CSV = "dataset.json", "label_space.json", "label_space.csv"
+LEFT_OUT = "left_out.csv"
+SHARD_BYTES = 256 * 2**20
+REMEDY = "prepare it anew with python -m kc_jax.prepare and --redo"
+
+
+class PackedDataError(UserError, RuntimeError):
+    """Says which folder of packed images is missing, unfinished or damaged, and what to do."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Packed:
+    """Holds an open folder of packed images.
+
+    Attributes:
+      directory: the folder.
+      manifest: the content of `DATASET`.
+    """
+
+    directory: pathlib.Path
+    manifest: dict[str, Any]
+
+    @property
+    def fingerprint(self) -> str:
+        """Hashes keys, labels, images and label space, however they are packed."""
+        return self.manifest["fingerprint"]
+
+    def label_space(self) -> LabelSpace:
+        """Reads the label space."""
+        return LabelSpace.from_json((self.directory / LABEL_SPACE).read_text(encoding="utf-8"))
+
+    def index(self, split: str) -> tuple[tuple[str, ...], tuple[tuple[int, ...], ...]]:
+        """Reads the keys and the labels of a split's records."""
+        table = pyarrow.parquet.read_table(
+            self.directory / index_name(split), columns=["key", "labels"]
+        )
+        return (tuple(table["key"].to_pylist()),
+                tuple(map(tuple, table["labels"].to_pylist())))
+
+    def images(self, split: str) -> Callable[[int], bytes]:
+        """Opens a split's images, to be read by record.
+
+        Raises:
+          PackedDataError: a shard is missing or has another size than it was written with.
+        """
+        paths = []
+        for shard in self.manifest["shards"][split]:
+            path = self.directory / shard["name"]
+            size = path.stat().st_size if path.exists() else 0
+            if size != shard["bytes"]:
+                raise PackedDataError(
+                    f"{path} has {size} bytes; expected {shard['bytes']}; {REMEDY}"
+                )
+            paths.append(str(path))
+        records = array_record_data_source.ArrayRecordDataSource(paths)
+        return lambda index: msgpack.unpackb(records[int(index)])["image"]
+
+    def damaged(self) -> list[str]:
+        """Reads all shards and lists those whose checksum is not the one they were written with."""
+        return [
+            shard["name"] for split in self.manifest["shards"].values() for shard in split
+            if file_checksum(self.directory / shard["name"]) != shard["sha256"]
+        ]
+
+
+def open_packed(directory: str | os.PathLike[str]) -> Packed:
+    """Opens a folder of packed images; reads none of them.
+
+    Raises:
+      PackedDataError: it is no such folder, or was not finished, or has another format.
+    """
+    directory = pathlib.Path(directory)
+    if not (directory / DATASET).is_file():
+        raise PackedDataError(
+            f"{directory} holds no packed images, or they were not finished ({DATASET} is "
+            "missing); expected a folder that python -m kc_jax.prepare wrote; run it (again)"
+        )
+    manifest = artifacts.read_json(directory / DATASET)
+    if manifest["format_version"] != FORMAT_VERSION:
+        raise PackedDataError(
+            f"{directory} has format {manifest['format_version']}; expected {FORMAT_VERSION}; "
+            f"{REMEDY}"
+        )
+    return Packed(directory, manifest)
+
+
+def index_name(split: str) -> str:
+    return f"index-{split}.parquet"
+
+
+def file_checksum(path: pathlib.Path) -> str:
+    """Gives a file's SHA-256, 64 hexadecimal digits; that of nothing where there is no file."""
+    if not path.exists():
+        return ""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@dataclasses.dataclass(frozen=True)
+class ShardPlan:
+    """Says what a shard is to hold."""
+
+    name: str
+    records: Sequence[Kept]
+
+    @property
+    def fingerprint(self) -> str:
+        return artifacts.fingerprint([[r.key, r.labels, r.sha256] for r in self.records])
+
+
+def plan_shards(split: str, records: Sequence[Kept], shard_bytes: int) -> Iterator[ShardPlan]:
+    """Parts a split's records into shards of about equal size in bytes.
+
+    Args:
+      split: for the names.
+      records: in order.
+      shard_bytes: that a shard should hold at most, if it holds several records.
+    """
+    groups: list[list[Kept]] = [[]]
+    size = 0
+    for record in records:
+        if groups[-1] and size + record.num_bytes > shard_bytes:
+            groups.append([])
+            size = 0
+        groups[-1].append(record)
+        size += record.num_bytes
+    for number, group in enumerate(groups):
+        yield ShardPlan(f"{split}-{number:05d}-of-{len(groups):05d}.array_record", group)
+
+
+def write_shard(
+    directory: pathlib.Path, plan: ShardPlan, images: Iterable[bytes]
+) -> dict[str, Any]:
+    """Writes a shard so that a reader never sees half of it.
+
+    Args:
+      directory: of the packed images.
+      plan: what the shard holds.
+      images: the bytes of its records, in order.
+
+    Returns:
+      Facts for the manifest: ``name``, ``records``, ``bytes`` and ``sha256`` of the file.
+    """
+    temporary = directory / f"{plan.name}.tmp"
+    # Images are compressed already; a group a record makes reading at random cheap.
+    writer = array_record_module.ArrayRecordWriter(
+        str(temporary), "group_size:1,uncompressed"
+    )
+    for record, image in zip(plan.records, images, strict=True):
+        writer.write(
+            msgpack.packb({"key": record.key, "labels": record.labels, "image": image})
+        )
+    writer.close()
+    os.replace(temporary, directory / plan.name)
+    return {
+        "name": plan.name,
+        "records": len(plan.records),
+        "bytes": (directory / plan.name).stat().st_size,
+        "sha256": file_checksum(directory / plan.name),
+    }
+
+
+def write_index(directory: pathlib.Path, split: str, records: Sequence[Kept]) -> None:
+    """Writes what is known of a split's records beside their images."""
+    table = pyarrow.table({
+        "key": pyarrow.array([record.key for record in records], pyarrow.string()),
+        "labels": pyarrow.array(
+            [record.labels for record in records], pyarrow.list_(pyarrow.int32())
+        ),
+        "sha256": pyarrow.array([record.sha256 for record in records], pyarrow.string()),
+    })
+    pyarrow.parquet.write_table(table, directory / index_name(split))
+
+
+def write_label_csv(
+    directory: pathlib.Path, space: LabelSpace, splits: Mapping[str, Sequence[Kept]]
+) -> None:
+    """Writes the label space as CSV, with the images that each class has in every split."""
+    counts = {split: Counter(c for record in records for c in record.labels)
+              for split, records in splits.items()}
+    rows = [
+        [c, space.names[c], space.verticals[space.vertical_of_class[c]], space.paths[c],
+         "" if space.parents[c] is None else space.parents[c], *(n[c] for n in counts.values())]
+        for c in range(space.num_classes)
+    ]
+    header = ["class_id", "name", "vertical", "path", "parent", *counts]
+    _write_csv(directory / LABEL_CSV, header, rows)
+
+
+def write_left_out(directory: pathlib.Path, left_out: Sequence[tuple[str, str, str]]) -> None:
+    """Writes which images are left out and why."""
+    _write_csv(directory / LEFT_OUT, ["key", "kind", "detail"], left_out)
+
+
+def _write_csv(path: pathlib.Path, header: list[str], rows: Iterable[Sequence]) -> None:
+    with open(path, "w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(header)
+        writer.writerows(rows)

@@ -1,0 +1,102 @@
+"""Images in a folder tree, which is the hierarchy."""
+
+import collections
+import dataclasses
+import hashlib
+import os
+import pathlib
+from collections.abc import Iterator
+
+from kc_jax.config import ConfigError, Data
+from kc_jax.data.collection import (
+    TEST_NAMES,
+    Collection,
+    Entry,
+    existing_directory,
+    notes_on_splits,
+    split_roles,
+)
+
+SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif"}
+LAYOUT = "a folder with root/<vertical>/…/<class>/*.jpg, or root/train/… and root/test/…"
+OPTIONS = ("directory", "train_split", "test_split")
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _File:
+    key: str  # Path below the root, with slashes.
+    path: str
+    size: int
+    modified: int
+
+
+def open_folder(data: Data) -> Collection:
+    """Opens `LAYOUT`; a folder that holds images is a class, and its path is the class's.
+
+    Raises:
+      ConfigError: there is no such folder, or it holds no images.
+    """
+    root = existing_directory(data, LAYOUT)
+    files, others = [], collections.Counter()
+    for file in _walk(str(root), "", set()):
+        suffix = pathlib.PurePosixPath(file.key).suffix.lower()
+        if suffix in SUFFIXES:
+            files.append(file)
+        else:
+            others[suffix or "without suffix"] += 1
+    if not files:
+        raise ConfigError(
+            f"config.data.directory is {data.directory!r}, where there are no files ending in "
+            f"{', '.join(sorted(SUFFIXES))}; expected {LAYOUT}"
+        )
+    tops = {file.key.split("/")[0] for file in files}
+    names = tops if _are_splits(tops, data) else set()
+    roles = split_roles(names, data)
+    if names:
+        files = [file for file in files if file.key.split("/")[0] in roles]
+
+    def read(position: int) -> Entry:
+        file = files[position]
+        above = file.key.split("/")[:-1]
+        split = roles[above.pop(0)] if names else None
+        labels = ("/".join(above),) if above else ()
+        return Entry(file.key, split, labels, pathlib.Path(file.path).read_bytes)
+
+    notes = notes_on_splits(names, roles)
+    if others:
+        kinds = ", ".join(f"{count} {suffix}" for suffix, count in others.most_common(5))
+        notes += (f"files that are no images by their names: {kinds}",)
+    return Collection(len(files), read, {"files": len(files), "stamp": _stamp(files)}, notes=notes)
+
+
+def _are_splits(tops: set[str], data: Data) -> bool:
+    """Tells splits from verticals, one of which may well be called train."""
+    train = set(data.train_split.split("+"))
+    test = {*data.test_split.split("+"), *TEST_NAMES}
+    return tops <= train | test or (train <= tops and bool(test & tops))
+
+
+def _walk(folder: str, prefix: str, seen: set) -> Iterator[_File]:
+    """Lists files in order of their names, hidden ones left out; links are followed once."""
+    place = os.stat(folder)
+    if (place.st_dev, place.st_ino) in seen:
+        return
+    seen.add((place.st_dev, place.st_ino))
+    with os.scandir(folder) as found:
+        entries = sorted(found, key=lambda entry: entry.name)
+    for entry in entries:
+        name = os.fsencode(entry.name).decode("utf-8", "replace")
+        if name.startswith("."):
+            continue
+        if entry.is_dir():
+            yield from _walk(entry.path, f"{prefix}{name}/", seen)
+        elif entry.is_file():
+            facts = entry.stat()
+            yield _File(f"{prefix}{name}", entry.path, facts.st_size, facts.st_mtime_ns)
+
+
+def _stamp(files) -> str:
+    hasher = hashlib.sha256()
+    for file in files:
+        hasher.update(f"{file.key}\n{file.size}\n{file.modified}\n".encode())
+    return hasher.hexdigest()[:16]

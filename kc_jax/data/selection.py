@@ -1,0 +1,246 @@
+"""Which images are kept, under which labels and in which split: all decided before any is packed.
+
+Nothing here depends on the order of the images, except the order of what is kept.
+"""
+
+import collections
+import dataclasses
+from collections.abc import Iterable, Sequence
+
+from kc_jax.config import ConfigError
+from kc_jax.core import label_space as label_spaces
+from kc_jax.core.label_space import LabelSpace
+from kc_jax.data.hold_out import hold_out
+from kc_jax.data.inspection import Finding
+
+SPLITS = ("train", "test")
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Kept:
+    """Holds one image that is kept.
+
+    Attributes:
+      position: in the collection.
+      key: its name.
+      labels: sorted class ids.
+      sha256: of the file's bytes.
+      num_bytes: of the file.
+    """
+
+    position: int
+    key: str
+    labels: tuple[int, ...]
+    sha256: str
+    num_bytes: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Selection:
+    """Says what is kept.
+
+    Attributes:
+      space: of the labels.
+      splits: ``train`` and ``test``: what they hold, in order.
+      left_out: (key, kind, detail) of every other image, in order.
+      untrained: paths of the classes that have no training image.
+      unknown: (label, images) for labels that are not in the label space, the commonest first.
+    """
+
+    space: LabelSpace
+    splits: dict[str, tuple[Kept, ...]]
+    left_out: tuple[tuple[str, str, str], ...]
+    untrained: tuple[str, ...]
+    unknown: tuple[tuple[str, int], ...]
+
+
+def select(
+    findings: Sequence[Finding], given: LabelSpace | None, *, one_vertical_a_name: bool,
+    test_share: float,
+) -> Selection:
+    """Decides what is kept.
+
+    Args:
+      findings: of every entry.
+      given: the label space; None makes it of the labels, which then are paths.
+      one_vertical_a_name: see `Collection`.
+      test_share: of the images that no split claims, held out by a hash of their keys.
+
+    Raises:
+      ConfigError: the labels make no label space, or a vertical lacks images in a split.
+    """
+    out: dict[int, tuple[str, str]] = {
+        i: (finding.kind, finding.detail) for i, finding in enumerate(findings) if finding.kind
+    }
+    space = given or _space_of_paths(
+        {str(label).strip("/") for i, finding in enumerate(findings) if i not in out
+         for label in finding.labels},
+        one_vertical_a_name,
+    )
+    labels, unknown = _resolve(findings, space, out)
+    _drop_repeated_keys(findings, out)
+    _drop_duplicates(findings, labels, out)
+    _check_some_are_left(findings, out)
+    split_of = _split(findings, labels, space, test_share, out)
+    trained = {c for i, split in split_of.items() if split == "train" for c in labels[i]}
+    for i in sorted(split_of):
+        labels[i] = tuple(c for c in labels[i] if c in trained)
+        if not labels[i]:
+            out[i] = ("untrained class", "no training image has its label")
+            del split_of[i]
+    untrained = _untrained(space, trained)
+    if given is None:
+        space, number = _without(space, trained)
+        labels = {i: tuple(sorted(number[c] for c in labels[i])) for i in split_of}
+    splits = {
+        split: tuple(Kept(i, findings[i].key, labels[i], findings[i].sha256, findings[i].num_bytes)
+                     for i in sorted(split_of) if split_of[i] == split)
+        for split in SPLITS
+    }
+    _check_verticals(space, splits)
+    left_out = tuple((findings[i].key, *out[i]) for i in sorted(out))
+    return Selection(space, splits, left_out, untrained, unknown)
+
+
+def _space_of_paths(paths: Iterable[str], one_vertical_a_name: bool) -> LabelSpace:
+    """Makes a label space of slash-separated paths, whose first parts are the verticals."""
+    parts = sorted(tuple(path.split("/")) for path in paths if path)
+    if parts and max(map(len, parts)) == 1:
+        raise ConfigError(
+            f"the classes, such as {parts[0][0]!r}, are in no vertical; put every class's folder "
+            "into a folder of its vertical, name a key for it (config.data.vertical_key), or give "
+            "a label space (config.data.label_space, a CSV with the columns "
+            "class_id,name,vertical,path)"
+        )
+    if one_vertical_a_name:
+        first: dict[str, str] = {}
+        for vertical, *_, name in parts:
+            if first.setdefault(name, vertical) != vertical:
+                raise ConfigError(
+                    f"class {name!r} is in two verticals, {first[name]!r} and {vertical!r} "
+                    "(config.data.vertical_key); every class needs one, always the same"
+                )
+    return label_spaces.from_rows([
+        {"class_id": i, "name": path[-1], "vertical": path[0], "path": "/".join(path)}
+        for i, path in enumerate(parts)
+    ])
+
+
+def _resolve(findings, space: LabelSpace, out: dict):
+    """Finds the class ids of every image, and counts labels that are unknown.
+
+    An image goes out that has no label, or none that is known.
+    """
+    class_id_of = _finder(space)
+    found, unknown = {}, collections.Counter()
+    for i, finding in enumerate(findings):
+        if i in out:
+            continue
+        ids = {label: class_id_of(label) for label in finding.labels}
+        unknown.update(str(label) for label, class_id in ids.items() if class_id is None)
+        found[i] = tuple(sorted({c for c in ids.values() if c is not None}))
+        if not found[i]:
+            labels = ", ".join(map(str, finding.labels))
+            out[i] = ("unknown label", labels) if labels else ("no label", "")
+    return found, tuple(unknown.most_common())
+
+
+def _finder(space: LabelSpace):
+    """Gives the function from a label to its class id, or None: by path, name, or the id itself."""
+    id_of_path = {path: c for c, path in enumerate(space.paths) if path}
+    ids_of_name = collections.defaultdict(list)
+    for class_id, name in enumerate(space.names):
+        ids_of_name[name].append(class_id)
+
+    def class_id_of(label: str | int) -> int | None:
+        if isinstance(label, str):
+            path = label.strip("/")
+            if path in id_of_path:
+                return id_of_path[path]
+            for name in (label, path.rsplit("/", 1)[-1]):
+                if name in ids_of_name:  # A name of several classes says nothing.
+                    return ids_of_name[name][0] if len(ids_of_name[name]) == 1 else None
+        is_id = str(label).isdecimal() and int(label) < space.num_classes
+        return int(label) if is_id else None
+
+    return class_id_of
+
+
+def _drop_repeated_keys(findings, out: dict) -> None:
+    seen: dict[str, str] = {}
+    for i, finding in enumerate(findings):
+        if i not in out and seen.setdefault(finding.key, finding.sha256) != finding.sha256:
+            out[i] = ("repeated key", "another image has the same key")
+
+
+def _drop_duplicates(findings, labels: dict, out: dict) -> None:
+    """Keeps one of images with equal bytes, rather in the test; none where labels differ."""
+    groups = collections.defaultdict(list)
+    for i, finding in enumerate(findings):
+        if i not in out:
+            groups[finding.sha256].append(i)
+    for group in groups.values():
+        if len(group) == 1:
+            continue
+        group.sort(key=lambda i: (findings[i].split != "test", findings[i].key))
+        first = group[0]
+        if len({labels[i] for i in group}) > 1:
+            other = {i: next(j for j in group if labels[j] != labels[i]) for i in group}
+            out |= {i: ("duplicate under other labels", f"same bytes as {findings[j].key}")
+                    for i, j in other.items()}
+            continue
+        for i in group[1:]:
+            crosses = findings[i].split != findings[first].split
+            kind = "duplicate of a test image" if crosses else "duplicate"
+            out[i] = (kind, f"same bytes as {findings[first].key}")
+
+
+def _split(findings, labels, space: LabelSpace, test_share: float, out) -> dict[int, str]:
+    kept = [i for i in range(len(findings)) if i not in out]
+    split_of = {i: findings[i].split for i in kept}
+    free = [i for i in kept if split_of[i] is None]
+    held = hold_out([findings[i].key for i in free], [labels[i] for i in free],
+                    space.vertical_of_class, test_share)
+    return split_of | {i: "test" if test else "train" for i, test in zip(free, held, strict=True)}
+
+
+def _untrained(space: LabelSpace, trained: set[int]) -> tuple[str, ...]:
+    """Lists the classes that neither have a training image nor stand above one that has."""
+    reached = trained.union(*(space.ancestors[c] for c in trained))
+    return tuple(space.paths[c] or space.names[c]
+                 for c in range(space.num_classes) if c not in reached)
+
+
+def _without(space: LabelSpace, trained: set[int]) -> tuple[LabelSpace, dict[int, int]]:
+    """Takes out the classes that are not trained; numbers the others anew."""
+    kept = sorted(trained)
+    rows = [{"class_id": new, "name": space.names[old], "path": space.paths[old],
+             "vertical": space.verticals[space.vertical_of_class[old]]}
+            for new, old in enumerate(kept)]
+    if not rows:
+        raise ConfigError("no image with a label is left to be learnt from; see left_out.csv")
+    return label_spaces.from_rows(rows), {old: new for new, old in enumerate(kept)}
+
+
+def _check_some_are_left(findings, out: dict) -> None:
+    if len(out) == len(findings):
+        kinds = collections.Counter(kind for kind, _ in out.values()).most_common()
+        first = min(out)
+        raise ConfigError(
+            f"none of the {len(findings)} images can be used ("
+            + ", ".join(f"{count} {kind}" for kind, count in kinds)
+            + f"); the first is {findings[first].key!r}: {' '.join(out[first])}"
+        )
+
+
+def _check_verticals(space: LabelSpace, splits: dict[str, Sequence[Kept]]) -> None:
+    for split in SPLITS:
+        seen = {int(space.vertical_of_class[c]) for kept in splits[split] for c in kept.labels}
+        missing = [name for v, name in enumerate(space.verticals) if v not in seen]
+        if missing:
+            raise ConfigError(
+                f"{len(missing)} of {space.num_verticals} verticals have no image left for "
+                f"{split}, such as {missing[0]!r}; give them some or take them out, or, to test on "
+                "a part of all images, set --config.data.test_split=held_out (with "
+                "--config.data.train_split=train+test where both splits are to be parted)"
+            )

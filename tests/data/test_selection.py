@@ -1,0 +1,122 @@
+import pytest
+
+from kc_jax.config import ConfigError
+from kc_jax.core import label_space
+from kc_jax.data import selection
+from kc_jax.data.inspection import Finding
+
+SPACE = label_space.from_rows([
+    {"class_id": 0, "name": "bird", "vertical": "animal", "path": "animal/bird"},
+    {"class_id": 1, "name": "wren", "vertical": "animal", "path": "animal/bird/wren"},
+    {"class_id": 2, "name": "other", "vertical": "animal", "path": "animal/other"},
+    {"class_id": 3, "name": "sedan", "vertical": "car", "path": "car/sedan"},
+    {"class_id": 4, "name": "other", "vertical": "car", "path": "car/other"},
+])
+
+
+def found(key, split, *labels, same_as=None, kind=""):
+    return Finding(key, split, labels, f"digest of {same_as or key}", 10, kind)
+
+
+# Enough of each vertical in each split.
+BASE = [found("t1", "train", "wren"), found("t2", "train", "sedan"),
+        found("e1", "test", "wren"), found("e2", "test", "sedan")]
+
+
+def select(*findings, given=SPACE, **options):
+    defaults = {"one_vertical_a_name": False, "test_share": 0.2}
+    return selection.select([*BASE, *findings], given, **{**defaults, **options})
+
+
+def kept(chosen):
+    return {record.key: record.labels for records in chosen.splits.values() for record in records}
+
+
+def why(chosen):
+    return {key: kind for key, kind, _ in chosen.left_out}
+
+
+@pytest.mark.parametrize("label, class_id", [
+    ("wren", 1), ("animal/bird/wren", 1), ("/animal/bird/wren/", 1), ("x/y/wren", 1), (1, 1),
+    ("3", 3), ("car/other", 4), ("other", None), ("no such", None), (5, None), ("5", None),
+])
+def test_labels_are_found_by_path_name_or_id(label, class_id):
+    chosen = select(found("x", "train", label))
+    if class_id is None:
+        assert why(chosen) == {"x": "unknown label"} and chosen.unknown == ((str(label), 1),)
+    else:
+        assert kept(chosen)["x"] == (class_id,) and not chosen.left_out
+
+
+def test_an_unknown_label_beside_a_known_one_is_told_and_dropped():
+    chosen = select(found("x", "train", "wren", "bogus"), found("y", "train"))
+    assert kept(chosen)["x"] == (1,) and chosen.unknown == (("bogus", 1),)
+    assert why(chosen) == {"y": "no label"}
+
+
+def test_of_duplicates_one_is_kept_rather_in_the_test_and_none_under_other_labels():
+    chosen = select(
+        found("b", "train", "wren", same_as="a"), found("a", "train", "wren"),
+        found("d", "train", "wren", same_as="c"), found("c", "test", "wren"),
+        found("f", "train", "sedan", same_as="e"), found("e", "train", "wren"),
+        found("h", "test", "wren", "sedan", same_as="g"), found("g", "test", "sedan", "wren"),
+    )
+    assert why(chosen) == {
+        "b": "duplicate", "d": "duplicate of a test image",
+        "e": "duplicate under other labels", "f": "duplicate under other labels",
+        "h": "duplicate",
+    }
+    assert kept(chosen)["g"] == (1, 3)
+    details = {key: detail for key, _, detail in chosen.left_out}
+    assert details["f"] == "same bytes as e" and details["d"] == "same bytes as c"
+
+
+def test_a_key_of_two_images_names_the_first():
+    twice = [found("x", "train", "wren"), found("x", "train", "wren", same_as="other")]
+    assert why(select(*twice)) == {"x": "repeated key"}
+
+
+def test_a_label_space_of_paths_has_the_classes_that_can_be_learnt():
+    path_of = {"wren": "animal/bird/wren", "sedan": "car/sedan"}
+    as_paths = [found(f.key, f.split, path_of[f.labels[0]]) for f in BASE]
+    chosen = selection.select(
+        [*as_paths, found("x", "test", "car/coupe"), found("y", "train", "animal/ape", kind="bad"),
+         found("z", "test", "car/coupe", "car/sedan")],
+        None, one_vertical_a_name=False, test_share=0.2,
+    )
+    assert chosen.space.paths == ("animal/bird/wren", "car/sedan")
+    assert chosen.space.verticals == ("animal", "car")
+    assert chosen.untrained == ("car/coupe",)
+    assert why(chosen) == {"x": "untrained class", "y": "bad"} and kept(chosen)["z"] == (1,)
+
+
+def test_a_given_label_space_keeps_its_ids_and_tells_what_is_not_learnt():
+    chosen = select()
+    assert chosen.space is SPACE and kept(chosen)["t2"] == (3,)
+    assert chosen.untrained == ("animal/other", "car/other")  # Birds are learnt from wrens.
+
+
+def test_images_without_a_split_are_parted():
+    free = [found(f"f{i}", None, "wren") for i in range(200)]
+    chosen = select(*free, test_share=0.5)
+    tested = [r.key for r in chosen.splits["test"] if r.key.startswith("f")]
+    assert 70 < len(tested) < 130
+
+
+@pytest.mark.parametrize("findings, options, words", [
+    ([found("a", "train", "wren"), found("b", "train", "sedan")], {"given": None},
+     "the classes, such as 'sedan', are in no vertical; .*config.data.label_space"),
+    ([found("a", "train", "x/wren"), found("b", "train", "y/wren")],
+     {"given": None, "one_vertical_a_name": True}, "class 'wren' is in two verticals, 'x' and 'y'"),
+    ([found("a", "train", "x/wren"), found("b", "test", "x/wren"), found("c", "train", "y/owl")],
+     {"given": None}, "1 of 2 verticals have no image left for test, such as 'y'; .*held_out"),
+    ([found("a", "train", "x/wren", kind="bad"), found("b", "train", "x/wren", kind="worse")],
+     {}, r"none of the 2 images can be used \(1 bad, 1 worse\); the first is 'a'"),
+    ([found("a", "test", "wren"), found("b", "test", "sedan")], {},
+     "have no image left for train"),
+])
+def test_what_makes_no_dataset_is_named(findings, options, words):
+    defaults = {"given": SPACE, "one_vertical_a_name": False, "test_share": 0.2}
+    options = {**defaults, **options}
+    with pytest.raises(ConfigError, match=words):
+        selection.select(findings, options.pop("given"), **options)

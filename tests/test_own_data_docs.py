@@ -1,0 +1,86 @@
+"""The commands of docs/your_own_data.md, run as they stand there."""
+
+import os
+import pathlib
+import re
+import subprocess
+import sys
+
+import pytest
+
+from tests.data import folder_dataset
+from tests.data.pictures import encoded, tree, write
+
+ROOT = pathlib.Path(__file__).parents[1]
+PAGE = (ROOT / "docs/your_own_data.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"^```\w*\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
+COMMANDS = [block.replace("\\\n", "").split() for block in BLOCKS if block.startswith("python -m")]
+TABLES = {block.split(",")[0]: block for block in BLOCKS if "," in block.split("\n")[0]}
+PREPARES = {re.search(r"data.directory=(\w+)|(list)", " ".join(c)).group(0): c
+            for c in COMMANDS if c[2] == "kc_jax.prepare"}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Makes all that the page's commands name."""
+    root = tmp_path_factory.mktemp("own")
+    (root / "configs").symlink_to(ROOT / "configs")
+    directory, space = folder_dataset.prepare(root)
+    space.rename(root / "tiny.csv")
+    assert pathlib.Path(directory) == root / "tiny/1.0.0"
+    write(root / "photos", tree())
+    write(root / "flat", {f"{name}/{i}.jpg": encoded(10 * c + i)
+                          for c, name in enumerate(("wren", "owl", "2")) for i in range(4)})
+    (root / "classes.csv").write_text(TABLES["class_id"], encoding="utf-8")
+    rows = [line.split("/", 1)[1] for line in TABLES["path"].splitlines()[1:]]
+    lines = ["path,label,vertical", *(f"images/{n}{row}" for n in range(4) for row in rows)]
+    (root / "list.csv").write_text("\n".join(lines), encoding="utf-8")
+    for i, line in enumerate(lines[1:]):
+        write(root, {line.split(",")[0]: encoded(i)})
+    return root
+
+
+def run(root, command, *more):
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "HOME": str(root / "home")}
+    done = subprocess.run([sys.executable, *command[1:], *more], cwd=root, env=environment,
+                          capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.mark.parametrize("what, words", [
+    ("data.directory=photos", "24 images of 4 classes in 2 verticals"),
+    ("data.directory=flat", "12 images of 3 classes in 2 verticals"),
+    ("list", "12 images of 3 classes in 2 verticals"),
+    ("data.directory=tiny", "48 images of 5 classes in 2 verticals"),
+])
+def test_the_page_packs_what_it_says(folder, what, words):
+    assert words in run(folder, PREPARES[what])
+
+
+def test_the_page_packs_hugging_face(folder):
+    datasets = pytest.importorskip("datasets", reason="needs the extra huggingface")
+    features = datasets.Features({
+        "image": datasets.Image(), "label": datasets.ClassLabel(names=["wren", "owl", "sedan"]),
+        "coarse": datasets.ClassLabel(names=["birds", "cars"]),
+    })
+    rows = [{"image": {"bytes": encoded(i), "path": None}, "label": i % 3, "coarse": i % 3 // 2}
+            for i in range(12)]
+    found = datasets.Dataset.from_list(rows, features=features)
+    datasets.DatasetDict({"train": found}).save_to_disk(folder / "saved")
+    assert "12 images of 3 classes" in run(folder, PREPARES["data.directory=saved"])
+
+
+def test_the_page_verifies_what_was_packed(folder):
+    run(folder, PREPARES["data.directory=photos"], "--config.data.prepared=packed")
+    assert "All checksums" in run(folder, PREPARES["data.directory=packed"])
+
+
+def test_the_pages_other_commands_name_presets_that_there_are(folder):
+    for command in COMMANDS:
+        if command[2] == "kc_jax.main":
+            name, _, preset = command[3].removeprefix("--config=configs/").partition(":")
+            module = __import__(f"configs.{name.removesuffix('.py')}", fromlist=["get_config"])
+            assert module.get_config(*([preset] if preset else [])).data.source in (
+                "folder", "tfds")
+    assert len(PREPARES) == 6 and len(COMMANDS) == 8
