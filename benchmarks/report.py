@@ -76,6 +76,7 @@ def make_run(workdir: Workdir, rng: np.random.Generator) -> None:
         "methods": {method: {
             "mean_vertical_ap": 0.5, "vertical_ap": dict.fromkeys(space.verticals, 0.5),
             "mean_vertical_top1": 0.5, "ancestor_ap": None, "top1": 0.5, "top5": 0.5,
+            "ece_before": 0.2, "ece_after": 0.1,
             "params": 1, "images_seen": 1, "head": "FC4096-SC512",
         } for method in METHODS},
     })

@@ -31,10 +31,24 @@ ELSEWHERE = {
     r"^python -m docs\.configuration": "tests/docs/test_configuration.py",
     r"^python -m kc_jax\.data\.glyph_list": "tests/data/test_glyph_list.py",
     r"^python -m kc_jax\.study": "tests/test_study.py",
-    r"--config\.data\.source=tfds_folder": "tests/stages/test_other_data.py",
+    r"^python -m kc_jax\.prepare": "tests/test_own_data_docs.py",
+    r"^python -m kc_jax\.import_soft_targets": "tests/test_your_own_teachers.py",
+    r"^python -m kc_jax\.(predict|serve)": "tests/test_docs_using.py",
+    r"--config=configs/folder\.py": "tests/test_own_data_docs.py",
+    r"^pip install kc_jax\[": "not run: [dev] has it, which .ci/run installs",
+    r"^python3 -m venv onnx": "not run: an environment of its own, of a gigabyte",
+    r"configs/tfds\.py": "not run: needs the download; test_shipped_configs.py builds them",
     r"--config\.data\.synthetic=true": "tests/stages/test_synthetic.py",
     r"^tensorboard ": "not run: the server of another package",
     r"^wandb sync ": "not run: needs an account and a network",
+}
+
+# Pages whose commands, but those above, are run together by a test of their own.
+OWN_TESTS = {
+    "backbones.md": "tests/stages/test_backbones_page.py",
+    "using.md": "tests/test_docs_using.py",
+    "your_own_data.md": "tests/test_own_data_docs.py",
+    "your_own_teachers.md": "tests/test_your_own_teachers.py",
 }
 
 # What "…" stands for where only some values will do.
@@ -79,9 +93,10 @@ class Command:
 
     @property
     def run_by(self) -> str | None:
-        """Gives what runs it: see `ELSEWHERE`; None leaves it to test_commands.py."""
+        """Gives what runs it: `ELSEWHERE` or `OWN_TESTS`; None leaves it to test_commands.py."""
         text = " ".join(self.words)
-        return next((by for pattern, by in ELSEWHERE.items() if re.search(pattern, text)), None)
+        found = (by for pattern, by in ELSEWHERE.items() if re.search(pattern, text))
+        return next(found, OWN_TESTS.get(self.page.name))
 
     def shrunk(self, workdir: pathlib.Path) -> list[str]:
         """Gives the options of `kc_jax.main` for a run of seconds.

@@ -72,7 +72,8 @@ def test_modules_exist(command):
 
 
 @pytest.mark.parametrize(
-    "command", [c for c in OF_MODULES if c.module == "kc_jax.main"], ids=identify
+    "command", [c for c in OF_MODULES if c.module == "kc_jax.main"
+                and c.page.name not in commands.OWN_TESTS], ids=identify
 )
 def test_configurations_build_and_stages_exist(command):
     values = parsed(command.options)

@@ -126,7 +126,7 @@ def test_does_without_generalist_or_specialists(config, workdir, capsys, missing
     printed = capsys.readouterr().out
     page = workdir.report.read_text(encoding="utf-8")
     assert "Gap closed: unknown" in printed and "77.7" in page
-    assert "reaches a mean average precision of 35.0 %." in page
+    assert "reaches a mean average precision of 35.0 %" in page
     titles = rows_of(workdir.class_page.read_text(encoding="utf-8"))[0]
     assert {m.replace("_", " ") for m in METHODS} - set(titles) == set(missing)
 
