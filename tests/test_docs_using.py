@@ -38,7 +38,6 @@ def script(port):
 
 
 def test_all_commands_run(tmp_path):
-    pytest.importorskip("fastapi", reason="serving is an extra: pip install kc_jax[serve]")
     shutil.copytree(ROOT / "configs", tmp_path / "configs")
     (tmp_path / "photos").mkdir()
     for name, pixels in zip("ab", small.noise(2), strict=True):

@@ -3,8 +3,6 @@ import pytest
 from kc_jax.bundle import Bundle
 from tests.bundle import small
 
-pytest.importorskip("fastapi", reason="serving is an extra: pip install kc_jax[serve]")
-
 
 @pytest.fixture(scope="session")
 def directory(tmp_path_factory):
