@@ -3,7 +3,7 @@
 python -m benchmarks.report --classes=100000 --verticals=20 --rounds=3   # defaults but for rounds
 python -m benchmarks.report --json
 
-Costs a minute and 40 MB of the temporary folder. What `evaluate` writes is made up: names, paths,
+Costs a minute and 100 MB of the temporary folder. What `evaluate` writes is made up: names, paths,
 average precision of three networks, confusions and samples with noise for images.
 
 ``*_s`` are medians in seconds. Those of the browser, which Chromium gives where it is installed,
