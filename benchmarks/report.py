@@ -3,14 +3,15 @@
 python -m benchmarks.report --classes=100000 --verticals=20 --rounds=3   # defaults but for rounds
 python -m benchmarks.report --json
 
-Costs a minute and 40 MB of the temporary folder. What `evaluate` writes is made up: names, paths,
+Costs a minute and 100 MB of the temporary folder. What `evaluate` writes is made up: names, paths,
 average precision of three networks, confusions and samples with noise for images.
 
 ``*_s`` are medians in seconds. Those of the browser, which Chromium gives where it is installed,
 are of the page of all classes in a new process, which takes ``process`` in all: ``show`` from the
 start of navigation until the script has put up the first rows, ``sort`` by a column of numbers,
 ``sort_names`` by names, ``search`` for three letters in names and paths, each until its rows are
-laid out.
+laid out. ``rank`` is what `evaluate` needs to rank a batch of 256 images for top-5 and AP@50, and
+``confuse`` what it needs to count the batch's confusions; ``draw`` of one vertical's two figures.
 """
 
 import json
@@ -20,6 +21,7 @@ import shutil
 import statistics
 import subprocess
 import tempfile
+from collections.abc import Callable
 
 import numpy as np
 from absl import app, flags
@@ -30,13 +32,23 @@ from kc_jax import artifacts
 from kc_jax import config as config_lib
 from kc_jax.artifacts import Workdir
 from kc_jax.core import label_space
-from kc_jax.stages import class_table, evaluate, gallery, report
+from kc_jax.data.sources import Source
+from kc_jax.stages import (
+    class_table,
+    confusions,
+    evaluate,
+    gallery,
+    judging,
+    report,
+    report_pages,
+)
 
 _CLASSES = flags.DEFINE_integer("classes", 100_000, "In all verticals.", lower_bound=1)
 _VERTICALS = flags.DEFINE_integer("verticals", 20, "Of equal sizes.", lower_bound=1)
 _BROWSER = flags.DEFINE_string("browser", shutil.which("chromium") or "", "Chromium, or nothing.")
 
 METHODS = ("generalist", "student", "specialists")
+BATCH_SIZE = 256
 DRIVER = """
 <script>
 const measured = { show_s: performance.now() };
@@ -59,9 +71,8 @@ document.body.append(`measured ${JSON.stringify(measured)} end`);
 """
 
 
-def make_run(workdir: Workdir, rng: np.random.Generator) -> None:
+def make_run(workdir: Workdir, space: label_space.LabelSpace, rng: np.random.Generator) -> None:
     """Writes what a report is made from."""
-    space = make_space(rng)
     shape = (space.num_classes,)
     class_ap = {
         method: {str(c): round(x, 6) for c, x in enumerate(rng.uniform(size=shape).tolist())}
@@ -139,6 +150,18 @@ def open_in_browser(page: pathlib.Path, directory: pathlib.Path) -> dict[str, fl
     return {**{name: ms / 1000 for name, ms in found.items()}, "process_s": seconds}
 
 
+def evaluators(space: label_space.LabelSpace, rng: np.random.Generator) -> dict[str, Callable]:
+    """Gives what judges a batch of random logits, of an image a class."""
+    labels = tuple((c,) for c in rng.permutation(space.num_classes).tolist())
+    test = judging.TestSet(Source("test", labels, None, "made up"), space, 1)
+    examples = np.arange(min(BATCH_SIZE, len(labels)))
+    logits = rng.standard_normal((len(examples), space.num_classes), dtype=np.float32)
+    return {
+        "rank_s": lambda: judging.OverallJudge(test, 50).add(examples, logits),
+        "confuse_s": lambda: confusions.Confusions(test).add(examples, logits),
+    }
+
+
 def megabytes(*paths: pathlib.Path) -> float:
     return round(max(path.stat().st_size for path in paths) / 1e6, 2)
 
@@ -147,7 +170,10 @@ def compare(directory: pathlib.Path, rounds: int) -> dict:
     """Writes the report and opens its page of all classes; gives medians and sizes."""
     config = config_lib.build(eft.get_config())
     workdir = Workdir(directory / "run")
-    make_run(workdir, np.random.default_rng(0))
+    rng = np.random.default_rng(0)
+    space = make_space(rng)
+    make_run(workdir, space, rng)
+    evaluate_s = measure.median_seconds(evaluators(space, rng), rounds)
 
     def write() -> dict[str, float]:
         artifacts.remove(workdir.report)
@@ -158,13 +184,22 @@ def compare(directory: pathlib.Path, rounds: int) -> dict:
 
     write()
     taken = [write() for _ in range(rounds)]
-    pages = [workdir.vertical_page(v) for v in report.read_results(config, workdir).verticals]
+    results = report.read_results(config, workdir)
+    table = class_table.read(workdir.class_table, results.methods)
+    vertical = results.verticals[0]
+    rows = table.of_vertical(vertical)
+    draw_s = measure.median_seconds({
+        "draw_s": lambda: report_pages.make_figures(workdir, results, table, vertical, rows),
+    }, rounds)
     return {
         "classes": _CLASSES.value, "verticals": _VERTICALS.value,
         "csv_mb": megabytes(workdir.class_table), "report_mb": megabytes(workdir.report),
         "class_page_mb": megabytes(workdir.class_page),
-        "largest_vertical_page_mb": megabytes(*pages),
+        "largest_vertical_page_mb": megabytes(
+            *map(workdir.vertical_page, results.verticals)
+        ),
         **{name: round(statistics.median(one[name] for one in taken), 3) for name in taken[0]},
+        **{name: round(seconds, 3) for name, seconds in {**evaluate_s, **draw_s}.items()},
     }
 
 

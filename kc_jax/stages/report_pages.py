@@ -145,7 +145,7 @@ def _tenths(values: np.ndarray) -> list[int | None]:
 
 
 def extremes(table: ClassTable, student: str, rows: np.ndarray) -> tuple[list[int], list[int]]:
-    """Lists the ids of the classes that a network knows worst and best.
+    """Lists the ids of the classes that a network knows worst and best, at most half of them each.
 
     Args:
       table: of all classes.
@@ -156,7 +156,8 @@ def extremes(table: ClassTable, student: str, rows: np.ndarray) -> tuple[list[in
     rows, values = rows[~np.isnan(values)], values[~np.isnan(values)]
     tested = -table.test_images[rows]
     worst, best = (rows[np.lexsort((rows, tested, sign * values))] for sign in (1, -1))
-    return worst[:LISTED].tolist(), best[:LISTED].tolist()
+    listed = min(LISTED, (len(rows) + 1) // 2)
+    return worst[:listed].tolist(), best[:listed].tolist()
 
 
 def vertical_counts(table: ClassTable, rows: np.ndarray) -> dict[str, int]:
