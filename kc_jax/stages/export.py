@@ -132,7 +132,8 @@ def preprocessing_of(config: Config) -> dict[str, Any]:
     return {
         "side": sources.stored_side(config.data),
         "channels": config.data.channels,
-        "fit": "the shorter side is scaled to side (bicubic), the middle square is cut out",
+        "fit": "turned upright, what is transparent becomes white, the shorter side is scaled to "
+               "side (bicubic), the middle square is cut out",
         "dtype": "uint8",
         "value_range": [0, 255],
         "view": augment.CENTRES[config.data.test_augmentation],
