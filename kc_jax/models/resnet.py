@@ -154,7 +154,9 @@ class ResNet(nn.Module):
         images = imagenet_normalise(images).astype(self.dtype)
         stem = NormalizedConvolution(self.width, 7, 2, dtype=self.dtype, name="stem")
         images = nn.relu(stem(images, train))
-        images = nn.max_pool(images, (3, 3), (2, 2), ((1, 1), (1, 1)))
+        images = nn.max_pool(
+            images, window_shape=(3, 3), strides=(2, 2), padding=((1, 1), (1, 1))
+        )
         for index, size in enumerate(self.stage_sizes):
             features, stride = self.width * 2**index, 2 if index else 1
             stage = Stage(size, features, stride, self.dtype, name=f"stage_{index + 1}")
