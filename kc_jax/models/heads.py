@@ -9,6 +9,7 @@ from flax import linen as nn
 
 from kc_jax.core import self_paced
 from kc_jax.core.head_spec import HeadSpec
+from kc_jax.core.products import dot_general, kernel_last
 
 _HE_NORMAL = nn.initializers.variance_scaling(2.0, "fan_in", "normal")
 
@@ -45,7 +46,7 @@ class StructuredDense(nn.Module):
         shape = (self.num_verticals, self.features, inputs.shape[-1])
         kernel = self.param("kernel", _HE_NORMAL_STRUCTURED, shape, jnp.float32)
         bias = self.param("bias", nn.initializers.zeros, shape[:2], jnp.float32)
-        inputs, kernel = inputs.astype(self.dtype), kernel.astype(self.dtype)
+        inputs, kernel = kernel_last(inputs.astype(self.dtype), kernel.astype(self.dtype))
         if inputs.ndim == 2:
             # Kernels [out, in] are together one matrix, of which no product transposes a part.
             whole = jnp.einsum("bd,ud->bu", inputs, kernel.reshape(-1, shape[-1]))
@@ -53,6 +54,14 @@ class StructuredDense(nn.Module):
         else:
             outputs = jnp.einsum("bvd,vfd->bvf", inputs, kernel)
         return outputs + bias.astype(self.dtype)[None]
+
+
+def shared_dense(features: int, dtype: jnp.dtype) -> nn.Dense:
+    """Makes the dense layer, named ``shared``, that the verticals have in common."""
+    return nn.Dense(
+        features, dtype=dtype, kernel_init=_HE_NORMAL, dot_general=dot_general,
+        name="shared",
+    )
 
 
 class Trunk(nn.Module):
@@ -69,7 +78,7 @@ class Trunk(nn.Module):
         if self.spec.trunk_structured:
             layer = StructuredDense(self.num_verticals, width, self.dtype, name="individual")
         else:
-            layer = nn.Dense(width, dtype=self.dtype, kernel_init=_HE_NORMAL, name="shared")
+            layer = shared_dense(width, self.dtype)
         return nn.relu(layer(features))
 
 
@@ -88,11 +97,7 @@ class Bottleneck(nn.Module):
         individual_width = spec.bottleneck_width - shared_width
         parts = []
         if shared_width:
-            shared = nn.relu(
-                nn.Dense(shared_width, dtype=self.dtype, kernel_init=_HE_NORMAL, name="shared")(
-                    trunk
-                )
-            )
+            shared = nn.relu(shared_dense(shared_width, self.dtype)(trunk))
             if not spec.bottleneck_structured:
                 return shared
             spread = (shared.shape[0], self.num_verticals, shared_width)
@@ -119,10 +124,8 @@ class LogitDense(nn.Module):
         shape = (self.features, inputs.shape[-1])
         kernel = self.param("kernel", transposed(self.kernel_init), shape, jnp.float32)
         bias = self.param("bias", self.bias_init, shape[:1], jnp.float32)
-        product = jnp.einsum(
-            "bd,cd->bc", inputs.astype(self.dtype), kernel.astype(self.dtype),
-            preferred_element_type=jnp.float32,
-        )
+        inputs, kernel = kernel_last(inputs.astype(self.dtype), kernel.astype(self.dtype))
+        product = jnp.einsum("bd,cd->bc", inputs, kernel, preferred_element_type=jnp.float32)
         return product + bias[None]
 
 

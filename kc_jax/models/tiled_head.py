@@ -13,6 +13,7 @@ from jax.sharding import PartitionSpec as P
 
 from kc_jax import sharding
 from kc_jax.core import tiles
+from kc_jax.core.products import kernel_last
 from kc_jax.core.tiled_layout import TiledLayout
 from kc_jax.sharding import DATA_AXIS, MODEL_AXIS
 
@@ -37,6 +38,7 @@ class TiledLogits(nn.Module):
         shape = (*layout.valid.shape, bottleneck.shape[-1])
         kernel = self.param("kernel", nn.initializers.zeros, shape, jnp.float32)
         bias = self.param("bias", nn.initializers.zeros, shape[:2], jnp.float32)
+        bottleneck, kernel = kernel_last(bottleneck, kernel)
 
         def local(bottleneck, kernel, bias, group_of_tile, slot_of_split, valid, axis):
             inputs = bottleneck

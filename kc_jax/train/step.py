@@ -46,23 +46,6 @@ def microbatches(batch, count: int) -> list:
     ]
 
 
-def after_all(gradients, value: jax.Array) -> jax.Array:
-    """Gives a value that XLA knows to come after all gradients.
-
-    Then the last product with an old kernel comes before its update, which XLA does in place; it
-    would else copy every donated kernel first. An optimisation barrier is gone too early to help.
-
-    Args:
-      gradients: tree of arrays.
-      value: f32[].
-
-    Returns:
-      The value, or NaN where a gradient is none.
-    """
-    probe = sum(leaf[(0,) * leaf.ndim] for leaf in jax.tree.leaves(gradients))
-    return jnp.where(probe == probe, value, jnp.nan)
-
-
 @functools.lru_cache(maxsize=16)
 def make_train_step(
     model: nn.Module,
@@ -113,7 +96,7 @@ def make_train_step(
             sums = terms if sums is None else jax.tree.map(jnp.add, sums, terms)
         gradients, metrics = sums
         updates, opt_state = tx.update(
-            gradients, state.opt_state, params, learning_rate=after_all(gradients, learning_rate)
+            gradients, state.opt_state, params, learning_rate=learning_rate
         )
         params = {**optax.apply_updates(params, updates), **still}
         state = TrainState(state.step + 1, params, model_state, opt_state)

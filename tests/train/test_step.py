@@ -14,7 +14,6 @@ from kc_jax.stages import networks, training
 from kc_jax.train import objective, optimizer
 from kc_jax.train.state import make_state
 from kc_jax.train.step import (
-    after_all,
     make_predict_step,
     make_train_step,
     masked_mean,
@@ -208,10 +207,3 @@ def test_the_papers_head_fits_into_three_times_its_parameters_and_logits(kind, p
     params = sum(leaf.size for leaf in jax.tree.leaves(state.params))
     logits = batch_size * (sum(sizes) if kind == "per_vertical" else model.layout.valid.size)
     assert held <= 4 * (3 * params + 3 * logits)
-
-
-def test_after_all_gives_nan_for_a_gradient_that_is_none():
-    gradients = {"a": jnp.ones((2, 3)), "b": jnp.ones(4)}
-    assert after_all(gradients, jnp.float32(0.5)) == 0.5
-    gradients["b"] = gradients["b"].at[0].set(jnp.nan)
-    assert jnp.isnan(after_all(gradients, jnp.float32(0.5)))
