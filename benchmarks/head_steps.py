@@ -72,7 +72,7 @@ def ours(head: str, sizes, batch, *, paced: bool, kind: str, dtype) -> tuple[Cal
     tx = optimizer.make_optimizer(config.Optimizer(
         RATE, ACCUMULATOR, "constant", 0.0, config.Multipliers(1.0, 1.0, 1.0, 1.0, 1.0)
     ))
-    step = make_train_step(model, training.objective_of(model), tx, _views, mesh)
+    step = make_train_step(model, training.sigmoid_of(model), tx, _views, mesh)
 
     def fresh(key):
         variables = logical.init(key, jnp.zeros((1, FEATURES), jnp.float32), train=False)

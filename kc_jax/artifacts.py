@@ -77,6 +77,20 @@ class Workdir:
         return self.students / name
 
     @property
+    def generations(self) -> pathlib.Path:
+        return self.root / "generations"
+
+    def generation(self, name: str, number: int) -> pathlib.Path:
+        return self.generations / name / str(number)
+
+    def generation_results(self, name: str) -> pathlib.Path:
+        return self.generations / name / "results.json"
+
+    @property
+    def generations_report(self) -> pathlib.Path:
+        return self.root / "generations.html"
+
+    @property
     def evaluation(self) -> pathlib.Path:
         return self.root / "evaluation"
 

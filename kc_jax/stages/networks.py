@@ -185,11 +185,8 @@ def load_predictor(
     """
     mesh = sharding.make_mesh(config.mesh.data, config.mesh.model)
     sharding.check_batch_size(mesh, batch_size, "batch_size of inference")
-    options, training, seed = recorded_options(directory, made_by)
-    model = lay_out(build_model(options, training, space, seed), config.mesh, mesh)
+    model, variables = _load_laid_out(config, directory, made_by, space, mesh)
     predict = step.make_predict_step(model, split_views(config, split))
-    variables = layout.place(model, mesh, load_variables(directory, made_by))
-
     put = functools.partial(sharding.put_batch, mesh)
     if config.data.synthetic:
         put = _keep_first(put)
@@ -207,6 +204,33 @@ def load_predictor(
         return logits
 
     return ask
+
+
+def load_on_devices(
+    config: Config, directory: pathlib.Path, made_by: str, space: LabelSpace, split: str
+) -> Callable:
+    """Loads a trained network as a function (batch on the devices) → logits there, f32[B, C].
+
+    Args:
+      config: for the mesh and the views; its layout of logits is ``per_vertical``.
+      directory: of the network; its manifest says how it is built.
+      made_by: the stage that makes it, for the error.
+      space: its label space.
+      split: whose views it sees.
+    """
+    mesh = sharding.make_mesh(config.mesh.data, config.mesh.model)
+    model, variables = _load_laid_out(config, directory, made_by, space, mesh)
+    return functools.partial(
+        step.make_predict_step(model, split_views(config, split)), variables
+    )
+
+
+def _load_laid_out(
+    config: Config, directory: pathlib.Path, made_by: str, space: LabelSpace, mesh: Mesh
+) -> tuple[Classifier, dict[str, Any]]:
+    options, training, seed = recorded_options(directory, made_by)
+    model = lay_out(build_model(options, training, space, seed), config.mesh, mesh)
+    return model, layout.place(model, mesh, load_variables(directory, made_by))
 
 
 def _keep_first(put: Callable) -> Callable:

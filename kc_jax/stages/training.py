@@ -13,7 +13,8 @@ import numpy as np
 from jax.sharding import Mesh
 
 from kc_jax import artifacts, sharding
-from kc_jax.config import Config, Training
+from kc_jax.config import Config, ConfigError, Training
+from kc_jax.core import tolerance
 from kc_jax.core.label_space import LabelSpace
 from kc_jax.data import sources
 from kc_jax.data.batches import Batch, records_of_step, train_batches
@@ -41,6 +42,7 @@ class Task:
       num_views: views of a record shown in turn; None shows a new one every epoch.
       seed: of initial variables and the records' order.
       verticals: the verticals of ``space`` in the generalist's label space.
+      signal: adds what a teacher says to a batch on the devices; None where nobody is asked.
     """
 
     title: str
@@ -52,6 +54,7 @@ class Task:
     seed: int
     verticals: tuple[int, ...]
     num_views: int | None = None
+    signal: Callable[[Batch], Batch] | None = None
 
 
 def task_inputs(config: Config, training: Training, space: LabelSpace, **upstream: str) -> dict:
@@ -155,7 +158,7 @@ def begin(
     state = jax.device_put(state, sharding.head_shardings(mesh, state))
     views = networks.split_views(config, "train")
     return model, state, step.make_train_step(
-        model, objective_of(model), tx, views, mesh, training.microbatches, model.frozen
+        model, objective_of(model, training), tx, views, mesh, training.microbatches, model.frozen
     )
 
 
@@ -258,17 +261,43 @@ def device_batches(config: Config, task: Task, mesh: Mesh, first_step: int) -> I
       first_step: steps already done.
     """
     if config.data.synthetic:
-        return itertools.repeat(sharding.put_batch(mesh, next(_host_batches(config, task, 0))))
-    return (sharding.put_batch(mesh, batch) for batch in _host_batches(config, task, first_step))
+        found = itertools.repeat(sharding.put_batch(mesh, next(_host_batches(config, task, 0))))
+    else:
+        found = (sharding.put_batch(mesh, b) for b in _host_batches(config, task, first_step))
+    return map(task.signal, found) if task.signal else found
 
 
 _optimizer = functools.cache(optimizer.make_optimizer)
 
 
-def objective_of(model: Classifier) -> objective.Objective:
+def sigmoid_of(model: Classifier) -> objective.Objective:
+    """Gives the sigmoid objective for a network's layout of logits."""
     if model.layout is None:
         return objective.sigmoid
     return objective.make_tiled_sigmoid(model.layout, model.mesh)
+
+
+def objective_of(model: Classifier, options: Training) -> objective.Objective:
+    """Gives the objective that a training asks for.
+
+    Raises:
+      ConfigError: a layout in tiles, for which it is not there.
+    """
+    confidence, num_similar = options.tolerance.confidence, options.tolerance.num_similar
+    if options.loss == "sigmoid" and confidence == 1:
+        return sigmoid_of(model)
+    if model.layout is not None:
+        raise ConfigError(
+            "logits in tiles know the sigmoid loss without tolerance alone; set "
+            "config.mesh.layout to 'per_vertical' and config.mesh.model to 1"
+        )
+    if options.loss == "sigmoid":
+        eta = tolerance.sigmoid_weight_of(confidence)
+        return objective.make_tolerant_sigmoid(eta, num_similar)
+    return objective.make_softmax(
+        tolerance.weight_of(confidence, num_similar), num_similar, options.distill_weight,
+        options.temperature,
+    )
 
 
 def initial_variables(

@@ -108,7 +108,7 @@ def run(data, model_devices, head, sizes, level, microbatches):
     state = layout.place(model, mesh, make_state({"params": params}, tx))
     state = spread_padding(model, state)
     train_step = make_train_step(
-        model, training.objective_of(model), tx, views, mesh, microbatches
+        model, training.sigmoid_of(model), tx, views, mesh, microbatches
     )
     on_devices = sharding.put_batch(mesh, batch)
     compiled = train_step.lower(state, on_devices, np.float32(RATE)).compile()
