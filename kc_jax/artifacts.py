@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from kc_jax import environment
-from kc_jax.config import describe_differences
 from kc_jax.errors import UserError
 
 SCHEMA_VERSION = 1
@@ -191,6 +190,22 @@ def is_complete(directory: pathlib.Path, inputs: Mapping[str, Any]) -> bool:
             + "\nUse another --workdir, or --redo with the stage's name to make it anew"
         )
     return manifest["complete"]
+
+
+def describe_differences(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "") -> list:
+    """Lists the leaves in which two nested mappings differ, as ``name: old → new``."""
+    lines = []
+    for key in sorted(old.keys() | new.keys()):
+        before, after = old.get(key), new.get(key)
+        if isinstance(before, Mapping) and isinstance(after, Mapping):
+            lines += describe_differences(before, after, f"{prefix}{key}.")
+        elif before != after or (key in old) != (key in new):
+            lines.append(f"{prefix}{key}: {_shown(old, key)} → {_shown(new, key)}")
+    return lines
+
+
+def _shown(mapping: Mapping[str, Any], key: str) -> str:
+    return repr(mapping[key]) if key in mapping else "missing"
 
 
 def complete(directory: pathlib.Path, **facts: Any) -> None:

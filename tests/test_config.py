@@ -156,6 +156,26 @@ def test_options_that_may_be_none_at_all(path):
         config.build(changed(path, -1))
 
 
+@pytest.mark.parametrize("path", [
+    "model.kernel_stddev", "student.optimizer.initial_accumulator", "student.self_paced.deviation",
+    "teachers.optimizer.multipliers.logits",
+])
+def test_numbers_that_are_not_negative(path):
+    config.build(changed(path, 0.0))
+    with pytest.raises(ConfigError, match=f"config.{path} is -0.5; expected at least 0"):
+        config.build(changed(path, -0.5))
+
+
+@pytest.mark.parametrize("path, value, expected", [
+    ("mesh.data", 0, "other than 0"), ("mesh.data", -2, "at least -1"),
+    ("mesh.model", 0, "more than 0"), ("mesh.model", -1, "more than 0"),
+])
+def test_meshes_have_devices(path, value, expected):
+    config.build(changed("mesh.data", -1))
+    with pytest.raises(ConfigError, match=f"config.{path} is {value}; expected {expected}"):
+        config.build(changed(path, value))
+
+
 @pytest.mark.parametrize("path,words", [
     ("student.optimizer.learning_rate", "more than 0"),
     ("student.optimizer.multipliers.pace", "at least 0"),
@@ -202,12 +222,3 @@ def test_heads_are_checked():
 def test_options_must_fit_together(path, value, message):
     with pytest.raises(ConfigError, match=rf"config\.{path}.*{message}"):
         config.build(changed(path, value))
-
-
-def test_differences_name_the_leaves():
-    old = {"a": {"b": 1, "c": [1]}, "d": 1, "e": 1}
-    new = {"a": {"b": 2, "c": [1]}, "d": {"x": 1}, "f": 3}
-    assert config.describe_differences(old, new) == [
-        "a.b: 1 → 2", "d: 1 → {'x': 1}", "e: 1 → None", "f: None → 3",
-    ]
-    assert config.describe_differences(old, old) == []

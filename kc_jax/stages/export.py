@@ -18,7 +18,7 @@ from kc_jax import artifacts
 from kc_jax.artifacts import Workdir
 from kc_jax.bundle import files
 from kc_jax.bundle.calibration import Calibration
-from kc_jax.config import Config, describe_differences
+from kc_jax.config import Config
 from kc_jax.core.label_space import LabelSpace
 from kc_jax.data import augment, sources
 from kc_jax.models.classifier import Classifier
@@ -147,7 +147,7 @@ def _check_inputs(config, workdir: Workdir, found: dict, space: LabelSpace, sour
         "label_space": space.fingerprint, "records": source.fingerprint,
         "views": networks.view_inputs(config, "train"),
     }
-    differences = describe_differences({key: found[key] for key in wanted}, wanted)
+    differences = artifacts.describe_differences({key: found[key] for key in wanted}, wanted)
     if differences:
         raise artifacts.StaleArtifactError(
             f"{workdir.student(name)} was made from other inputs:\n  " + "\n  ".join(differences)

@@ -14,7 +14,7 @@ from jax.sharding import Mesh
 
 from kc_jax import artifacts, sharding
 from kc_jax import config as config_lib
-from kc_jax.config import Config, ConfigError, Model, Training, build_part
+from kc_jax.config import Config, ConfigError, Model, Training
 from kc_jax.core.head_spec import HeadSpec
 from kc_jax.core.label_space import LabelSpace
 from kc_jax.core.tiled_layout import TiledLayout, choose_tile
@@ -23,6 +23,7 @@ from kc_jax.data.batches import Batch
 from kc_jax.errors import UserError
 from kc_jax.models.backbones import BACKBONES, make_backbone
 from kc_jax.models.classifier import Classifier
+from kc_jax.options import build_part
 from kc_jax.train import checkpoint, layout, step
 
 DTYPES = {"float32": jnp.float32, "bfloat16": jnp.bfloat16}
