@@ -28,7 +28,10 @@ def training(head: str, num_epochs: float, learning_rate: float) -> ml_collectio
         "balance": "none",
         "balance_strength": 0.5,
         "label_smearing": False,
+        "loss": "sigmoid",
+        "tolerance": {"confidence": 1.0, "num_similar": 5},
         "distill_weight": 0.0,
+        "temperature": 1.0,
         "optimizer": optimizer(learning_rate),
         "self_paced": {
             "level": "none", "initial": "sqrt_size", "scale": 1.0, "deviation": 1e-3,
@@ -105,6 +108,11 @@ def get_config(name: str) -> ml_collections.ConfigDict:
         "onnx_teachers": "", "predictions": "", "prediction_kind": "probabilities",
         "missing": "refuse",
     }
+    config.generations = training("FC256-FC8", num_epochs=20.0, learning_rate=0.08)
+    config.generations.update({
+        "name": "tolerant", "num_generations": 5, "teacher_signal": "computed",
+        "loss": "softmax", "tolerance": {"confidence": 0.6}, "distill_weight": 0.6,
+    })
     config.student = training("FC256-SC8", num_epochs=20.0, learning_rate=0.08)
     config.student.name = "student"
     config.evaluation = {

@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Annotated, Any
 
+from kc_jax.core import tolerance
 from kc_jax.core.head_spec import HeadSpec
 from kc_jax.options import (
     Above,
@@ -17,6 +18,7 @@ from kc_jax.options import (
     Positive,
     Share,
     SomeOf,
+    Within,
     build_part,
 )
 
@@ -193,6 +195,19 @@ class SelfPaced:
 
 
 @dataclasses.dataclass(frozen=True)
+class Tolerance:
+    """Says how much a network is to leave to the classes next to the first; see `core.tolerance`.
+
+    Attributes:
+      confidence: score of the first class that it is taught to stop at; 1 is no tolerance.
+      num_similar: K, the first class and those next to it that share the rest.
+    """
+
+    confidence: Annotated[float, Above(0), Within(0, 1)]
+    num_similar: Annotated[int, AtLeast(2)]
+
+
+@dataclasses.dataclass(frozen=True)
 class Training:
     """Says how one network is trained.
 
@@ -207,7 +222,10 @@ class Training:
       balance_strength: s of a share in proportion to n^(1 − s) for n images: 0 changes nothing, 1
         makes shares equal.
       label_smearing: whether positives include all their ancestors.
-      distill_weight: share of the soft targets in the target, the rest being the labels.
+      loss: ``sigmoid``, a yes or no for each class, or ``softmax``, one class of all.
+      tolerance: of a network that is to teach.
+      distill_weight: share of what the teacher says in the target, the rest being the labels.
+      temperature: that softens teacher and student where a softmax is distilled; 1 does nothing.
       optimizer: how parameters move.
       self_paced: whether logits are paced.
     """
@@ -221,7 +239,10 @@ class Training:
     balance: Annotated[str, OneOf("none", "vertical", "class")]
     balance_strength: Share
     label_smearing: bool
+    loss: Annotated[str, OneOf("sigmoid", "softmax")]
+    tolerance: Tolerance
     distill_weight: Share
+    temperature: Annotated[float, Above(0)]
     optimizer: Optimizer
     self_paced: SelfPaced
 
@@ -235,6 +256,24 @@ class Student(Training):
     """
 
     name: Annotated[str, NameOtherThan("generalist", "specialists", "teachers")]
+
+
+@dataclasses.dataclass(frozen=True)
+class Generations(Training):
+    """Says how generations are trained, each the teacher of the next (Yang et al. 2018).
+
+    The first, the patriarch, learns from labels alone and is the one that ``tolerance`` is for.
+
+    Attributes:
+      name: under which several processes share a working directory.
+      num_generations: that follow the patriarch.
+      teacher_signal: ``computed`` asks the teacher about every batch; ``stored`` asks it once and
+        keeps as many views and scores as ``soft_targets`` says.
+    """
+
+    name: Annotated[str, NameOtherThan("generalist")]
+    num_generations: Annotated[int, AtLeast(0)]
+    teacher_signal: Annotated[str, OneOf("computed", "stored")]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -334,6 +373,7 @@ class Config:
       generalist: how the baseline is trained.
       teachers: how every specialist is trained.
       soft_targets: what is kept of the teachers.
+      generations: how generations are trained.
       student: how the one network for all classes is trained.
       evaluation: how test images are judged.
       mesh: how devices are laid out.
@@ -348,6 +388,7 @@ class Config:
     generalist: Training
     teachers: Training
     soft_targets: SoftTargets
+    generations: Generations
     student: Student
     evaluation: Evaluation
     mesh: Mesh
@@ -369,6 +410,7 @@ def build(options: Mapping[str, Any]) -> Config:
 
 
 def _check_together(config: Config) -> None:
+    _check_losses(config)
     if config.model.backbone_freeze and not config.model.backbone_init_from:
         raise ConfigError(
             "config.model.backbone_freeze is True but config.model.backbone_init_from is empty, so "
@@ -382,3 +424,26 @@ def _check_together(config: Config) -> None:
             )
     if config.generalist.init_from != "scratch":
         raise ConfigError("config.generalist.init_from is 'generalist'; it must be 'scratch'")
+
+
+def _check_losses(config: Config) -> None:
+    for name in ("generalist", "teachers", "student", "generations"):
+        training = getattr(config, name)
+        if training.loss == "softmax":
+            try:
+                tolerance.weight_of(training.tolerance.confidence, training.tolerance.num_similar)
+            except ValueError as error:
+                raise ConfigError(f"config.{name}.tolerance: {error}") from None
+    if config.student.loss == "softmax" and config.student.distill_weight:
+        raise ConfigError(
+            "config.student.loss is 'softmax' but config.student.distill_weight is "
+            f"{config.student.distill_weight}; what specialists say are sigmoid scores: set the "
+            "loss to 'sigmoid', or distill_weight to 0"
+        )
+    fixed = {"loss": "softmax", "init_from": "scratch", "label_smearing": False}
+    for name, wanted in fixed.items():
+        if getattr(config.generations, name) != wanted:
+            raise ConfigError(
+                f"config.generations.{name} is {getattr(config.generations, name)!r}; it must be "
+                f"{wanted!r}"
+            )

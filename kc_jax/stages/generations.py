@@ -4,9 +4,8 @@ Yang et al. (2018), sections 3.1 and 3.3.
 """
 
 import dataclasses
-import functools
 import pathlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import numpy as np
 

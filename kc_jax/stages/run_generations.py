@@ -1,11 +1,9 @@
-"""Trains networks in generations, each taught by the one before, and judges them and their ensemble.
+"""Trains networks in generations, each taught by the one before; judges them and their ensembles.
 
 Yang et al. (2018).
 """
 
-import dataclasses
 import pathlib
-import sys
 
 import numpy as np
 
