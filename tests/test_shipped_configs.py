@@ -2,7 +2,7 @@ import importlib
 
 import pytest
 
-from configs import eft, folder, openimage, tfds
+from configs import eft, folder, generations, openimage, tfds
 from kc_jax import config
 from kc_jax.data import preparation, sources
 from kc_jax.errors import UserError
@@ -25,6 +25,29 @@ def test_presets_build(preset):
 def test_presets_for_images_of_yours_build(presets, preset, name):
     built = config.build(presets.get_config(preset))
     assert built.name == name and built.data.source in preparation.READERS
+
+
+@pytest.mark.parametrize("preset, name", [
+    ("glyphs", "generations"), ("photographs", "generations_photographs"),
+    ("smoke", "generations_smoke"),
+])
+def test_generations_learn_as_their_baseline_does(preset, name):
+    built = config.build(generations.get_config(preset))
+    assert built.name == name and built.generalist.loss == built.generations.loss == "softmax"
+    for option in ("head", "num_epochs", "batch_size", "optimizer"):
+        assert getattr(built.generalist, option) == getattr(built.generations, option)
+
+
+@pytest.mark.parametrize("preset", ["glyphs", "photographs"])
+def test_the_study_of_generations_is_of_the_papers_processes(preset):
+    from kc_jax import study
+    from kc_jax.stages.generations import name_of
+
+    plan = importlib.import_module("configs.study.generations").get_config(preset)
+    names = {
+        name_of(study.cell_config(plan, 0, process).generations) for process in plan.processes
+    }
+    assert names == {"D(1.0, 0.0)", "D(1.0, 0.5)", "D(0.6, 0.5)", "D(0.6, 0.6)"}
 
 
 @pytest.mark.parametrize("plan", ["parts", "heads", "tuning:labels", "tuning:soft_targets"])
