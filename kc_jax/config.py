@@ -8,8 +8,10 @@ from kc_jax.core.head_spec import HeadSpec
 from kc_jax.options import (
     Above,
     AtLeast,
+    Below,
     ConfigError,
     Constraint,
+    Increasing,
     NameOtherThan,
     Not,
     NotNegative,
@@ -158,20 +160,29 @@ class Multipliers:
 
 @dataclasses.dataclass(frozen=True)
 class Optimizer:
-    """Says how parameters move: Adagrad at a scheduled rate.
+    """Says how parameters move, at a scheduled rate.
 
     Attributes:
+      kind: ``adagrad``, or ``sgd`` with Nesterov's momentum.
       learning_rate: at its height.
       initial_accumulator: start of Adagrad's sums of squares.
-      schedule: ``constant``, ``linear`` or ``cosine`` decay to 0.
+      momentum: of ``sgd``: what is left of its velocity at the next step.
+      weight_decay: share of every parameter that is added to its gradient first.
+      schedule: ``constant``; ``linear`` or ``cosine`` decay to 0; or ``steps``, divided by 10 at
+        each milestone.
       warmup: share of the steps over which the rate rises from 0.
+      milestones: shares of the training's steps, its warm-up among them.
       multipliers: of the rate, part by part.
     """
 
+    kind: Annotated[str, OneOf("adagrad", "sgd")]
     learning_rate: Annotated[float, Above(0)]
     initial_accumulator: Annotated[float, AtLeast(0)]
-    schedule: Annotated[str, OneOf("constant", "linear", "cosine")]
+    momentum: Annotated[float, AtLeast(0), Below(1)]
+    weight_decay: Annotated[float, AtLeast(0)]
+    schedule: Annotated[str, OneOf("constant", "linear", "cosine", "steps")]
     warmup: Share
+    milestones: Annotated[tuple[Annotated[float, Above(0), Below(1)], ...], Increasing()]
     multipliers: Multipliers
 
 
