@@ -37,6 +37,9 @@ class Head(Constraint):
 
 
 Multiplier = Annotated[float, AtLeast(0)]
+View = Annotated[str, OneOf(
+    "glyph", "glyph_centre", "photo", "photo_centre", "small_photo", "small_photo_centre",
+)]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,8 +73,10 @@ class Data:
       num_verticals: its verticals, of sizes that differ by at most one.
       image_size: height and width the network sees, pixels.
       channels: colour channels of an image.
-      augmentation: name of the random view drawn of each training image.
-      test_augmentation: name of the view drawn of each test image.
+      augmentation: the view drawn of each training image: ``glyph`` of a white on black mask,
+        ``photo``, a crop of random area, or ``small_photo``, padded by 4 pixels and shifted; the
+        ``_centre`` of each leaves nothing to chance.
+      test_augmentation: the view drawn of each test image.
       seed: of views.
       test_views: fixed views of each judged image.
       judged_on: ``test``, or ``validation`` to choose settings: a part of the training records that
@@ -104,8 +109,8 @@ class Data:
     num_verticals: Positive
     image_size: Positive
     channels: Positive
-    augmentation: str
-    test_augmentation: str
+    augmentation: View
+    test_augmentation: View
     seed: NotNegative
     test_views: Positive
     judged_on: Annotated[str, OneOf("test", "validation")]

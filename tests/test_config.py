@@ -12,7 +12,8 @@ from kc_jax.config import ConfigError
 STRINGS = {
     "head": "FC8-SC4", "init_from": "scratch", "schedule": "cosine", "level": "vertical",
     "initial": "sqrt_size", "compute_dtype": "float32", "judged_on": "test", "layout": "auto",
-    "balance": "none", "kind": "sgd",
+    "balance": "none", "kind": "sgd", "augmentation": "photo",
+    "test_augmentation": "photo_centre",
     "prediction_kind": "logits", "missing": "labels",
 }
 NUMBERS = {"model": 1, "momentum": 0.9, "distill_weight": 0.0, "warmup": 0.1, "seed": 0,
@@ -121,6 +122,8 @@ def test_wrong_types(path, value, expected):
     "path, value, expected",
     [
         ("student.optimizer.schedule", "step", "constant, linear, cosine, steps"),
+        ("data.augmentation", "glyf", "glyph, glyph_centre, photo"),
+        ("data.test_augmentation", "centre", "glyph, glyph_centre, photo"),
         ("student.optimizer.kind", "adam", "adagrad, sgd"),
         ("student.self_paced.level", "classes", "none, vertical, class"),
         ("student.self_paced.initial", "ten", "sqrt_size, constant"),
