@@ -6,10 +6,14 @@ import ml_collections
 def optimizer(learning_rate: float) -> ml_collections.ConfigDict:
     """Gives Adagrad with a warm-up and a cosine decay."""
     return ml_collections.ConfigDict({
+        "kind": "adagrad",
         "learning_rate": learning_rate,
         "initial_accumulator": 0.03,
+        "momentum": 0.9,
+        "weight_decay": 0.0,
         "schedule": "cosine",
         "warmup": 0.02,
+        "milestones": (0.5, 0.75),
         "multipliers": {
             "backbone": 1.0, "trunk": 1.0, "bottleneck": 1.0, "logits": 1.0, "pace": 1.0,
         },

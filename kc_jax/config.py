@@ -9,8 +9,10 @@ from kc_jax.core.head_spec import HeadSpec
 from kc_jax.options import (
     Above,
     AtLeast,
+    Below,
     ConfigError,
     Constraint,
+    Increasing,
     NameOtherThan,
     Not,
     NotNegative,
@@ -37,6 +39,9 @@ class Head(Constraint):
 
 
 Multiplier = Annotated[float, AtLeast(0)]
+View = Annotated[str, OneOf(
+    "glyph", "glyph_centre", "photo", "photo_centre", "small_photo", "small_photo_centre",
+)]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,8 +75,10 @@ class Data:
       num_verticals: its verticals, of sizes that differ by at most one.
       image_size: height and width the network sees, pixels.
       channels: colour channels of an image.
-      augmentation: name of the random view drawn of each training image.
-      test_augmentation: name of the view drawn of each test image.
+      augmentation: the view drawn of each training image: ``glyph`` of a white on black mask,
+        ``photo``, a crop of random area, or ``small_photo``, padded by 4 pixels and shifted; the
+        ``_centre`` of each leaves nothing to chance.
+      test_augmentation: the view drawn of each test image.
       seed: of views.
       test_views: fixed views of each judged image.
       judged_on: ``test``, or ``validation`` to choose settings: a part of the training records that
@@ -104,8 +111,8 @@ class Data:
     num_verticals: Positive
     image_size: Positive
     channels: Positive
-    augmentation: str
-    test_augmentation: str
+    augmentation: View
+    test_augmentation: View
     seed: NotNegative
     test_views: Positive
     judged_on: Annotated[str, OneOf("test", "validation")]
@@ -160,20 +167,29 @@ class Multipliers:
 
 @dataclasses.dataclass(frozen=True)
 class Optimizer:
-    """Says how parameters move: Adagrad at a scheduled rate.
+    """Says how parameters move, at a scheduled rate.
 
     Attributes:
+      kind: ``adagrad``, or ``sgd`` with Nesterov's momentum.
       learning_rate: at its height.
       initial_accumulator: start of Adagrad's sums of squares.
-      schedule: ``constant``, ``linear`` or ``cosine`` decay to 0.
+      momentum: of ``sgd``: what is left of its velocity at the next step.
+      weight_decay: share of every parameter that is added to its gradient first.
+      schedule: ``constant``; ``linear`` or ``cosine`` decay to 0; or ``steps``, divided by 10 at
+        each milestone.
       warmup: share of the steps over which the rate rises from 0.
+      milestones: shares of the training's steps, its warm-up among them.
       multipliers: of the rate, part by part.
     """
 
+    kind: Annotated[str, OneOf("adagrad", "sgd")]
     learning_rate: Annotated[float, Above(0)]
     initial_accumulator: Annotated[float, AtLeast(0)]
-    schedule: Annotated[str, OneOf("constant", "linear", "cosine")]
+    momentum: Annotated[float, AtLeast(0), Below(1)]
+    weight_decay: Annotated[float, AtLeast(0)]
+    schedule: Annotated[str, OneOf("constant", "linear", "cosine", "steps")]
     warmup: Share
+    milestones: Annotated[tuple[Annotated[float, Above(0), Below(1)], ...], Increasing()]
     multipliers: Multipliers
 
 

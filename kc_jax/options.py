@@ -5,6 +5,7 @@ A field's type is annotated with its constraints, as in ``Annotated[int, Above(0
 
 import dataclasses
 import difflib
+import itertools
 import typing
 from typing import Annotated, Any
 
@@ -55,6 +56,19 @@ class AtLeast(Constraint):
 
 
 @dataclasses.dataclass(frozen=True)
+class Below(Constraint):
+    """Takes numbers below one."""
+
+    bound: float
+
+    def __str__(self):
+        return f"less than {self.bound}"
+
+    def allows(self, value) -> bool:
+        return value < self.bound
+
+
+@dataclasses.dataclass(frozen=True)
 class Within(Constraint):
     """Takes two numbers and all between them."""
 
@@ -79,6 +93,17 @@ class Not(Constraint):
 
     def allows(self, value) -> bool:
         return value != self.number
+
+
+@dataclasses.dataclass(frozen=True)
+class Increasing(Constraint):
+    """Takes lists of numbers, each above the one before."""
+
+    def __str__(self):
+        return "increasing"
+
+    def allows(self, value) -> bool:
+        return all(a < b for a, b in itertools.pairwise(value))
 
 
 class Words(Constraint):

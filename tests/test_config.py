@@ -12,13 +12,14 @@ from kc_jax.config import ConfigError
 STRINGS = {
     "head": "FC8-SC4", "init_from": "scratch", "schedule": "cosine", "level": "vertical",
     "initial": "sqrt_size", "compute_dtype": "float32", "judged_on": "test", "layout": "auto",
-    "balance": "none",
+    "balance": "none", "kind": "sgd", "augmentation": "photo",
+    "test_augmentation": "photo_centre",
     "prediction_kind": "logits", "missing": "labels",
 }
-NUMBERS = {"model": 1, "distill_weight": 0.0, "warmup": 0.1, "seed": 0,
+NUMBERS = {"model": 1, "momentum": 0.9, "distill_weight": 0.0, "warmup": 0.1, "seed": 0,
            "validation_share": 0.2, "test_share": 0.2, "wanted_precision": 0.9,
            "balance_strength": 0.5}
-LISTS = {"init_parts": ("backbone",), "sinks": ("wandb",)}
+LISTS = {"init_parts": ("backbone",), "sinks": ("wandb",), "milestones": (0.5, 0.75)}
 
 
 def sample(cls=config.Config):
@@ -120,7 +121,10 @@ def test_wrong_types(path, value, expected):
 @pytest.mark.parametrize(
     "path, value, expected",
     [
-        ("student.optimizer.schedule", "step", "constant, linear, cosine"),
+        ("student.optimizer.schedule", "step", "constant, linear, cosine, steps"),
+        ("data.augmentation", "glyf", "glyph, glyph_centre, photo"),
+        ("data.test_augmentation", "centre", "glyph, glyph_centre, photo"),
+        ("student.optimizer.kind", "adam", "adagrad, sgd"),
         ("student.self_paced.level", "classes", "none, vertical, class"),
         ("student.self_paced.initial", "ten", "sqrt_size, constant"),
         ("student.balance", "classes", "none, vertical, class"),
@@ -157,7 +161,8 @@ def test_options_that_may_be_none_at_all(path):
 
 
 @pytest.mark.parametrize("path", [
-    "model.kernel_stddev", "student.optimizer.initial_accumulator", "student.self_paced.deviation",
+    "model.kernel_stddev", "student.optimizer.initial_accumulator", "student.optimizer.momentum",
+    "student.optimizer.weight_decay", "student.self_paced.deviation",
     "teachers.optimizer.multipliers.logits",
 ])
 def test_numbers_that_are_not_negative(path):
@@ -173,6 +178,25 @@ def test_numbers_that_are_not_negative(path):
 def test_meshes_have_devices(path, value, expected):
     config.build(changed("mesh.data", -1))
     with pytest.raises(ConfigError, match=f"config.{path} is {value}; expected {expected}"):
+        config.build(changed(path, value))
+
+
+def test_momentum_is_less_than_1():
+    path = "student.optimizer.momentum"
+    with pytest.raises(ConfigError, match=f"config.{path} is 1.0; expected less than 1"):
+        config.build(changed(path, 1))
+
+
+@pytest.mark.parametrize("value, message", [
+    ((0.5, 0.5), " is \\(0.5, 0.5\\); expected increasing"),
+    ((0.75, 0.5), " is \\(0.75, 0.5\\); expected increasing"),
+    ((0.5, 1.0), "\\[1\\] is 1.0; expected less than 1"),
+    ((0, 0.5), "\\[0\\] is 0.0; expected more than 0"),
+])
+def test_milestones(value, message):
+    path = "student.optimizer.milestones"
+    assert config.build(changed(path, [])).student.optimizer.milestones == ()
+    with pytest.raises(ConfigError, match=f"config.{path}{message}"):
         config.build(changed(path, value))
 
 

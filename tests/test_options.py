@@ -47,6 +47,8 @@ def test_every_annotation_is_checked(name, value, message):
 @pytest.mark.parametrize("constraint, allowed, refused", [
     (options.Above(2), [2.1, 3], [2, 1, NAN]),
     (options.AtLeast(2), [2, 3], [1.9, -2, NAN]),
+    (options.Below(2), [1.9, -3], [2, 2.1, NAN]),
+    (options.Increasing(), [(), (1,), (1, 2, 3)], [(1, 1), (1, 3, 2), (1, NAN)]),
     (options.Within(1, 2), [1, 1.5, 2], [0.9, 2.1, NAN]),
     (options.Not(2), [1, -2], [2, 2.0]),
     (options.OneOf("a", "b"), ["a", "b"], ["", "ab"]),

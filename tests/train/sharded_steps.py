@@ -21,6 +21,7 @@ from kc_jax.train.state import make_state
 from kc_jax.train.step import make_predict_step, make_top_k_step, make_train_step
 from tests.models.random_variables import random_variables
 from tests.reference import losses, step
+from tests.train import tiny
 
 BATCH, FEATURES, TOP_K, STEPS, RATE = 8, 12, 5, 3, 0.05
 TILE = 7
@@ -97,10 +98,7 @@ def run(data, model_devices, head, sizes, level, microbatches):
     """Gives the differences and exchanges of a case."""
     mesh = sharding.make_mesh(data, model_devices)
     logical, model = make_models(mesh, head, sizes, level)
-    adagrad = config.Optimizer(
-        RATE, 0.1, "constant", 0.0, config.Multipliers(1.0, 1.0, 1.0, 1.0, 1.0)
-    )
-    tx = optimizer.make_optimizer(adagrad)
+    tx = optimizer.make_optimizer(tiny.optimizer_options())
     batch = make_batch(sum(sizes))
     images = batch["image"][:1].astype(np.float32)
     params = random_variables(logical, images, train=True)["params"]

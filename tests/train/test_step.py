@@ -25,9 +25,7 @@ from tests.reference import losses as reference
 from tests.train import many_devices, sharded_steps, tiny
 
 HALF = (True,) * 8 + (False,) * 8
-ADAGRAD = config.Optimizer(
-    0.1, 0.1, "constant", 0.0, config.Multipliers(1.0, 1.0, 1.0, 1.0, 1.0)
-)
+ADAGRAD = tiny.optimizer_options()
 PACE = nn.FrozenDict(level="vertical", initial="sqrt_size", scale=1.0, deviation=1e-3, seed=0)
 
 
