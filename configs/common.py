@@ -163,3 +163,15 @@ def as_in_the_paper(config: ml_collections.ConfigDict) -> None:
         network.optimizer.multipliers.update(dict.fromkeys(network.optimizer.multipliers, 1.0))
     config.soft_targets.update({"top_k": 100, "num_views": 5})
     config.running.update({"checkpoint_every_steps": 10_000, "log_every_steps": 100})
+
+
+def sgd(
+    config: ml_collections.ConfigDict, learning_rate: float, milestones: tuple[float, ...]
+) -> ml_collections.ConfigDict:
+    """Sets SGD with Nesterov's momentum for baseline and generations, as Yang et al. (2018)."""
+    for network in (config.generalist, config.generations):
+        network.optimizer.update({
+            "kind": "sgd", "learning_rate": learning_rate, "momentum": 0.9, "weight_decay": 1e-4,
+            "schedule": "steps", "warmup": 0.0, "milestones": milestones,
+        })
+    return config

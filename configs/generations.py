@@ -25,7 +25,7 @@ def get_config(preset: str = "glyphs"):
 
 def glyphs():
     """About 1,000 characters from fonts that matplotlib installs, ten epochs a generation."""
-    return _generations(common.get_config("generations"), "FC256-FC128", num_epochs=10.0)
+    return alike(common.get_config("generations"), head="FC256-FC128", num_epochs=10.0)
 
 
 def photographs():
@@ -33,12 +33,12 @@ def photographs():
     config = folder.get_config("small")
     config.name = "generations_photographs"
     config.data.image_size = 32
-    return _generations(config, "FC256-FC128", num_epochs=10.0)
+    return alike(config, head="FC256-FC128", num_epochs=10.0)
 
 
 def smoke():
     """A few characters for a few steps."""
-    config = _generations(common.get_config("generations_smoke"), "FC16-FC8", num_epochs=2.0)
+    config = alike(common.get_config("generations_smoke"), head="FC16-FC8", num_epochs=2.0)
     config.data.update({"variant": "smoke", "test_views": 2})
     config.soft_targets.num_views = 2
     config.generations.num_generations = 2
@@ -46,11 +46,10 @@ def smoke():
     return config
 
 
-def _generations(config, head: str, num_epochs: float):
-    """Trains the baseline and all generations alike."""
+def alike(config, **training):
+    """Lets a configuration train the baseline and all generations, and train them alike."""
     config.stages = ("describe", "train_generalist", "run_generations", "report_generations")
-    config.generalist.loss = "softmax"
-    for network in (config.generalist, config.generations):
-        network.update({"head": head, "num_epochs": num_epochs})
-        network.optimizer = config.generalist.optimizer.copy_and_resolve_references()
+    config.generalist.update({"loss": "softmax", **training})
+    config.generations.update(training)
+    config.generations.optimizer.update(config.generalist.optimizer)
     return config
