@@ -38,7 +38,6 @@ ELSEWHERE = {
     r"^pip install kc_jax\[": "not run: [dev] has it, which .ci/run installs",
     r"^python3 -m venv onnx": "not run: an environment of its own, of a gigabyte",
     r"configs/tfds\.py": "not run: needs the download; test_shipped_configs.py builds them",
-    r"--config\.data\.num_verticals=80": "not run: two minutes; the same with 5 is run",
     r"--config\.data\.synthetic=true": "tests/stages/test_synthetic.py",
     r"^tensorboard ": "not run: the server of another package",
     r"^wandb sync ": "not run: needs an account and a network",
