@@ -85,7 +85,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 write(answer.file, answer.names)
             else:
                 num_bad += 1
-                print(f"kc_jax: {answer.file} {answer.error}", file=sys.stderr, flush=True)
+                print(f"kc_jax: {answer.file} is {answer.error}", file=sys.stderr, flush=True)
     if num_bad:
         print(f"kc_jax: {num_bad} files were skipped", file=sys.stderr)
     return SOME_WERE_BAD if num_bad else 0

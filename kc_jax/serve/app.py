@@ -12,9 +12,10 @@ from fastapi.responses import HTMLResponse, JSONResponse, Response
 from starlette.requests import ClientDisconnect
 
 from kc_jax.bundle import Bundle
-from kc_jax.bundle.images import BadImageError, TooManyPixelsError, read_square
+from kc_jax.bundle.images import read_square
 from kc_jax.bundle.loaded import UnknownVerticalError
 from kc_jax.bundle.writers import as_fields
+from kc_jax.data.images import TOO_LARGE, BadImageError
 from kc_jax.serve.batcher import Batcher, make_classify
 from kc_jax.serve.metrics import CONTENT_TYPE, Metrics
 from kc_jax.serve.uploads import Limits, read_image
@@ -115,10 +116,8 @@ async def _as_response(answer) -> Response:
         return JSONResponse(await answer)
     except HTTPException as error:
         return _error(error.status_code, error.detail)
-    except TooManyPixelsError as error:
-        return _error(413, f"the image {error}")
     except BadImageError as error:
-        return _error(422, f"the file {error}")
+        return _error(413 if error.kind == TOO_LARGE else 422, f"the file is {error}")
     except UnknownVerticalError as error:
         return _error(400, str(error))
     except ClientDisconnect:

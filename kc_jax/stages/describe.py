@@ -2,7 +2,10 @@
 
 import dataclasses
 import functools
+from typing import NamedTuple
 
+import jax
+from flax import linen as nn
 from rich.console import Console
 from rich.table import Table
 
@@ -85,19 +88,45 @@ def describe_network(config: Config, training: Training, space: LabelSpace) -> d
       ``head``, ``params``, ``multiply_adds`` and ``layers``, rows of `cost.layer_table`.
     """
     model = networks.build_model(config.model, training, space, config.seed)
-    variables = memory.network_shapes(config, model)
-    multiply_adds = cost.multiply_adds(
-        functools.partial(model.apply, train=False), variables, memory.images_shape(config, 1),
-        root="Classifier",
-    )
-    layers = cost.layer_table(multiply_adds, cost.parameters(variables["params"]), LAYER_DEPTH)
-    layers = _merge_verticals(layers)
+    backbone = _count(model.backbone, memory.images_shape(config, 1))
+    head = _count(model.clone(backbone=_Given()), backbone.output)
+    multiply_adds = _below("backbone", backbone.multiply_adds) | head.multiply_adds
+    params = _below("backbone", backbone.params) | head.params
+    layers = _merge_verticals(cost.layer_table(multiply_adds, params, LAYER_DEPTH))
     return {
         "head": training.head,
         "params": sum(row["params"] for row in layers),
         "multiply_adds": sum(row["multiply_adds"] for row in layers),
         "layers": layers,
     }
+
+
+class _Given(nn.Module):
+    """Takes a backbone's place where its features are given."""
+
+    def __call__(self, features, train):
+        return features
+
+
+class _Counts(NamedTuple):
+    """Holds parameters and multiply-adds by module path, and the shape of what comes out."""
+
+    params: dict[str, int]
+    multiply_adds: dict[str, int]
+    output: jax.ShapeDtypeStruct
+
+
+@functools.lru_cache(maxsize=16)  # All networks of a run have one backbone.
+def _count(module: nn.Module, inputs: jax.ShapeDtypeStruct) -> _Counts:
+    init = functools.partial(module.init_with_output, train=False)
+    output, variables = jax.eval_shape(init, jax.random.key(0), inputs)
+    apply = functools.partial(module.apply, train=False)
+    multiply_adds = cost.multiply_adds(apply, variables, inputs, root=type(module).__name__)
+    return _Counts(cost.parameters(variables.get("params", {})), multiply_adds, output)
+
+
+def _below(name: str, counts: dict[str, int]) -> dict[str, int]:
+    return {f"{name}/{path}".rstrip("/"): count for path, count in counts.items()}
 
 
 def _merge_verticals(layers: list[dict]) -> list[dict]:
