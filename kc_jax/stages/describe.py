@@ -19,10 +19,18 @@ from kc_jax.stages import memory, networks
 
 # Inception's blocks are summed; heads keep a row each.
 LAYER_DEPTH = 2
+# Each network, in the order of the tables, and the stage that trains it.
+TRAINED_BY = {
+    "student": "train_student", "generalist": "train_generalist", "teachers": "train_teachers",
+    "generations": "run_generations",
+}
 
 
 def run(config: Config, workdir: Workdir) -> bool:
-    """Writes describe.json and prints it as a table; tells whether there was anything to do."""
+    """Writes describe.json and prints it as tables; tells whether there was anything to do.
+
+    The networks are those that the configuration's stages train, all where these train none.
+    """
     space = sources.load_label_space(config.data)
     inputs = _inputs(config, space)
     if workdir.describe.exists():
@@ -30,12 +38,9 @@ def run(config: Config, workdir: Workdir) -> bool:
         if description["inputs"] == inputs:
             _print(description)
             return False
-    student = describe_network(config, config.student, space)
-    generalist = describe_network(config, config.generalist, space)
-    teachers = [
-        describe_network(config, config.teachers, space.restrict(v))
-        for v in range(space.num_verticals)
-    ]
+    singles = {
+        name: getattr(config, name) for name in _names(config) if name != "teachers"
+    }
     description = {
         "inputs": inputs,
         "classes": space.num_classes,
@@ -44,22 +49,14 @@ def run(config: Config, workdir: Workdir) -> bool:
             "data": max(config.mesh.data, 1),
             "model": config.mesh.model,
             "bytes_per_device": {
-                name: memory.bytes_per_device(config, getattr(config, name), space)
-                for name in ("student", "generalist")
+                name: memory.bytes_per_device(config, training, space)
+                for name, training in singles.items()
             },
         },
-        "student": student,
-        "generalist": generalist,
-        "teachers": {
-            "head": config.teachers.head,
-            "count": len(teachers),
-            "params": sum(t["params"] for t in teachers),
-            "multiply_adds": sum(t["multiply_adds"] for t in teachers),
-            "layers": teachers[0]["layers"],
-            "per_vertical": {
-                name: {"params": t["params"], "multiply_adds": t["multiply_adds"]}
-                for name, t in zip(space.verticals, teachers, strict=True)
-            },
+        "networks": {
+            name: describe_network(config, singles[name], space) if name in singles
+            else _describe_teachers(config, space)
+            for name in _names(config)
         },
     }
     artifacts.write_json(workdir.describe, description)
@@ -67,13 +64,37 @@ def run(config: Config, workdir: Workdir) -> bool:
     return True
 
 
+def _names(config: Config) -> list[str]:
+    trained = [name for name, stage in TRAINED_BY.items() if stage in config.stages]
+    return trained or list(TRAINED_BY)
+
+
 def _inputs(config: Config, space: LabelSpace) -> str:
-    heads = [getattr(config, name) for name in ("student", "generalist", "teachers")]
     return artifacts.fingerprint([
         space.fingerprint, config.data.image_size, config.data.channels,
         dataclasses.asdict(config.model),
-        [dataclasses.asdict(training) for training in heads], dataclasses.asdict(config.mesh),
+        {name: dataclasses.asdict(getattr(config, name)) for name in _names(config)},
+        dataclasses.asdict(config.mesh),
     ])
+
+
+def _describe_teachers(config: Config, space: LabelSpace) -> dict:
+    """Counts the teachers of all verticals together, and shows the layers of the first."""
+    teachers = {
+        name: describe_network(config, config.teachers, space.restrict(v))
+        for v, name in enumerate(space.verticals)
+    }
+    sizes = {
+        name: {"params": teacher["params"], "multiply_adds": teacher["multiply_adds"]}
+        for name, teacher in teachers.items()
+    }
+    return {
+        "head": config.teachers.head,
+        "count": len(teachers),
+        **_sums(list(sizes.values())),
+        "layers": teachers[space.verticals[0]]["layers"],
+        "per_vertical": sizes,
+    }
 
 
 def describe_network(config: Config, training: Training, space: LabelSpace) -> dict:
@@ -142,8 +163,7 @@ def _merge_verticals(layers: list[dict]) -> list[dict]:
 
 def _print(description: dict) -> None:
     console = Console()
-    for name in ("student", "generalist", "teachers"):
-        network = description[name]
+    for name, network in description["networks"].items():
         count = f", {network['count']} networks" if "count" in network else ""
         table = Table(title=f"{name} {network['head']}{count}", title_justify="left")
         table.add_column("layer")
@@ -167,7 +187,7 @@ def _memory_table(described: dict) -> Table:
     table = Table(title=title, title_justify="left")
     table.add_column("network")
     networks_bytes = described["bytes_per_device"]
-    for heading in (*networks_bytes["student"], "together"):
+    for heading in (*next(iter(networks_bytes.values())), "together"):
         table.add_column(heading.replace("_", " "), justify="right")
     for name, held in networks_bytes.items():
         values = (*held.values(), sum(held.values()))
