@@ -35,7 +35,7 @@ def sorted_scores(scores: np.ndarray, count: int) -> np.ndarray:
 
 
 def secondary_classes(scores: np.ndarray, labels: np.ndarray, count: int) -> list[dict]:
-    """Lists which class stands most often next to which, among examples that are named rightly.
+    """Lists which class stands next to which, among examples that are named rightly.
 
     Yang et al. (2018), Figure 1, right.
 
@@ -45,8 +45,9 @@ def secondary_classes(scores: np.ndarray, labels: np.ndarray, count: int) -> lis
       count: pairs wanted.
 
     Returns:
-      Pairs, the most frequent first, equal ones by class: ``class_id``, ``secondary_id``,
-      ``share`` of the class's rightly named examples, and their mean ``score`` there.
+      Pairs, first those where the class gives the other most of its score, equal ones by class:
+      ``class_id``, ``secondary_id``, ``share`` of the class's rightly named examples in which the
+      other is second, and the other's mean ``score`` in these.
     """
     first, second = np.argsort(-scores, axis=-1, kind="stable")[:, :2].T
     right = first == labels
@@ -57,7 +58,7 @@ def secondary_classes(scores: np.ndarray, labels: np.ndarray, count: int) -> lis
     means = np.bincount(inverse.ravel(), weights=kept, minlength=len(counts)) / counts
     totals = np.bincount(labels[right], minlength=scores.shape[1])
     shares = counts / totals[pairs[0]]
-    order = np.lexsort((pairs[1], pairs[0], -shares))[:count]
+    order = np.lexsort((pairs[1], pairs[0], -shares * means))[:count]
     return [
         {
             "class_id": int(pairs[0, i]), "secondary_id": int(pairs[1, i]),

@@ -33,8 +33,8 @@ def test_secondary_classes():
             sums[label, second] = sums.get((label, second), 0.0) + float(row[second])
     found = ensembles.secondary_classes(SCORES[0], labels, 100)
     assert len(found) == len(counts)
-    shares = [pair["share"] for pair in found]
-    assert shares == sorted(shares, reverse=True)
+    given = [pair["share"] * pair["score"] for pair in found]
+    assert given == sorted(given, reverse=True)
     for pair in found:
         key = pair["class_id"], pair["secondary_id"]
         assert pair["share"] == pytest.approx(counts[key] / totals[key[0]])
