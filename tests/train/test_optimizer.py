@@ -4,7 +4,7 @@ import numpy as np
 import optax
 import pytest
 
-from kc_jax import config
+from kc_jax import config, sharding
 from kc_jax.train.optimizer import make_optimizer, make_schedule
 from tests.reference.adagrad import adagrad
 from tests.reference.sgd import sgd
@@ -126,6 +126,20 @@ def test_checkpoints_know_the_state_by_these_names(kind, leaf):
     state = make_optimizer(options(kind=kind)).init({"trunk": {"kernel": jnp.asarray(START)}})
     leaves = jax.tree_util.tree_leaves_with_path(state)
     assert [jax.tree_util.keystr(path) for path, _ in leaves] == [f"{leaf}['trunk']['kernel']"]
+
+
+@pytest.mark.parametrize("kind", ["adagrad", "sgd"])
+def test_the_state_lies_where_its_parameters_do(kind):
+    mesh = sharding.make_abstract_mesh(2, 4)
+    params = {
+        "backbone": {"kernel": np.zeros((4, 4), np.float32)},
+        "trunk": {"shared": {"kernel": np.zeros((3, 8), np.float32)}},
+        "logits": {"vertical_0": {"kernel": np.zeros((4, 3), np.float32)}},
+    }
+    state = make_optimizer(options(kind=kind)).init(params)
+    given, wanted = (sharding.head_shardings(mesh, tree) for tree in (state, params))
+    assert jax.tree.leaves(given) == jax.tree.leaves(wanted)
+    assert len({str(where.spec) for where in jax.tree.leaves(wanted)}) == 3
 
 
 def test_networks_without_a_pace():
