@@ -449,12 +449,12 @@ def _check_losses(config: Config) -> None:
             try:
                 tolerance.weight_of(training.tolerance.confidence, training.tolerance.num_similar)
             except ValueError as error:
-                raise ConfigError(f"config.{name}.tolerance: {error}") from None
+                raise ConfigError(f"config.{name}.tolerance.confidence: {error}") from None
     if config.student.loss == "softmax" and config.student.distill_weight:
         raise ConfigError(
-            "config.student.loss is 'softmax' but config.student.distill_weight is "
-            f"{config.student.distill_weight}; what specialists say are sigmoid scores: set the "
-            "loss to 'sigmoid', or distill_weight to 0"
+            f"config.student.distill_weight is {config.student.distill_weight}; what specialists "
+            "say are sigmoid scores, but config.student.loss is 'softmax': set it to 'sigmoid', or "
+            "distill_weight to 0"
         )
     fixed = {"loss": "softmax", "init_from": "scratch", "label_smearing": False}
     for name, wanted in fixed.items():

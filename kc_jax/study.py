@@ -11,10 +11,10 @@ from collections.abc import Callable, Sequence
 
 from absl import flags
 
-from kc_jax import artifacts, command, study_tables
+from kc_jax import artifacts, command
 from kc_jax.artifacts import Workdir
 from kc_jax.config import build
-from kc_jax.stages import runner
+from kc_jax.stages import runner, study_tables
 
 _OUTPUT = flags.DEFINE_string("output", None, "Where the table goes; by default WORKDIR/table.md.")
 

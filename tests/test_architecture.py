@@ -26,7 +26,7 @@ MAY_IMPORT = {
     "sharding": {"sharding", "errors"},
     "caches": {"caches"},
     "options": {"options", "errors"},
-    "config": {"config", "options", "core.head_spec"},
+    "config": {"config", "options", "core.head_spec", "core.tolerance"},
     "environment": {"environment"},
     "artifacts": {"artifacts", "environment", "errors"},
     "models": LOWER | {"models"},

@@ -14,11 +14,11 @@ STRINGS = {
     "initial": "sqrt_size", "compute_dtype": "float32", "judged_on": "test", "layout": "auto",
     "balance": "none", "kind": "sgd", "augmentation": "photo",
     "test_augmentation": "photo_centre",
-    "prediction_kind": "logits", "missing": "labels",
+    "prediction_kind": "logits", "missing": "labels", "loss": "softmax", "teacher_signal": "stored",
 }
 NUMBERS = {"model": 1, "momentum": 0.9, "distill_weight": 0.0, "warmup": 0.1, "seed": 0,
            "validation_share": 0.2, "test_share": 0.2, "wanted_precision": 0.9,
-           "balance_strength": 0.5}
+           "balance_strength": 0.5, "confidence": 0.6, "label_smearing": False}
 LISTS = {"init_parts": ("backbone",), "sinks": ("wandb",), "milestones": (0.5, 0.75)}
 
 
@@ -220,7 +220,8 @@ def test_shares(path, value):
 
 @pytest.mark.parametrize("value", [0, 0.5, 1])
 def test_shares_include_their_ends(value):
-    assert config.build(changed("student.distill_weight", value)).student.distill_weight == value
+    built = config.build(changed("student.balance_strength", value))
+    assert built.student.balance_strength == value
 
 
 def test_heads_are_checked():
@@ -241,6 +242,11 @@ def test_heads_are_checked():
         ("student.name", "a-b", "is 'a-b'; expected a word of letters"),
         ("student.name", "", "is ''; expected a word of letters"),
         ("student.name", "generalist", "other than generalist"),
+        ("student.distill_weight", 0.5, "is 0.5; what specialists say are sigmoid scores"),
+        ("generations.loss", "sigmoid", "is 'sigmoid'; it must be 'softmax'"),
+        ("generations.init_from", "generalist", "it must be 'scratch'"),
+        ("generations.tolerance.confidence", 0.2, "above 1/3 and up to 1"),
+        ("generations.tolerance.confidence", 1.5, "expected 0 to 1"),
     ],
 )
 def test_options_must_fit_together(path, value, message):

@@ -3,7 +3,8 @@ import numpy as np
 import pytest
 
 from configs import eft
-from kc_jax import study, study_tables
+from kc_jax import study
+from kc_jax.stages import study_tables
 
 
 @pytest.fixture
