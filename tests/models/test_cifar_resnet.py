@@ -9,7 +9,7 @@ from kc_jax.core import cost
 from kc_jax.models.cifar_resnet import CifarResNet
 from kc_jax.models.torch_names import RESNET
 from kc_jax.train.torch_weights import from_torch
-from tests.models import torch_tensors
+from tests.models import learning, torch_tensors
 from tests.models.abstract import abstract, images_of
 from tests.reference import backbones as reference
 
@@ -65,22 +65,7 @@ def test_shortcuts_that_change_sizes_have_no_parameters():
 
 
 def test_every_parameter_learns_and_batch_statistics_move():
-    before = variables()
-    weights = np.random.default_rng(0).normal(size=(4, 64)).astype(np.float32)
-
-    def loss(params):
-        features, state = SMALL.apply(
-            {**before, "params": params}, images(), train=True, mutable=["batch_stats"]
-        )
-        return jnp.sum(features * weights), state["batch_stats"]
-
-    slopes, statistics = jax.jit(jax.grad(loss, has_aux=True))(before["params"])
-    for path, slope in jax.tree_util.tree_leaves_with_path(slopes):
-        assert np.all(np.isfinite(slope)) and np.any(slope != 0), path
-    pairs = zip(
-        jax.tree.leaves(statistics), jax.tree.leaves(before["batch_stats"]), strict=True
-    )
-    assert all(np.any(now != then) for now, then in pairs)
+    learning.check_every_parameter_learns(SMALL, variables(), images())
 
 
 def test_low_precision_keeps_parameters_and_features_in_float32():

@@ -71,6 +71,25 @@ def convolutions(name, kernels):
     return shapes
 
 
+def densenet(depth, growth, channels=3):
+    """Gives the shapes of a DenseNet-BC by our own names, for PyTorch's orders of axes."""
+    def preactivated(name, *kernel):
+        return {f"{name}.convolution.weight": kernel, **batch_norm(f"{name}.batch_norm", kernel[1])}
+
+    width = 2 * growth
+    shapes = {"stem.weight": (width, channels, 3, 3)}
+    for block in (1, 2, 3):
+        if block > 1:
+            shapes |= preactivated(f"transition_{block - 1}", width // 2, width, 1, 1)
+            width //= 2
+        for layer_index in range((depth - 4) // 6):
+            name = f"block_{block}.layer_{layer_index}"
+            shapes |= preactivated(f"{name}.unit_1", 4 * growth, width, 1, 1)
+            shapes |= preactivated(f"{name}.unit_2", growth, 4 * growth, 3, 3)
+            width += growth
+    return {**shapes, **batch_norm("batch_norm", width)}
+
+
 def convnext(stage_sizes, widths):
     """Gives the shapes of timm's ConvNeXt by name, with a classifier."""
     shapes = {**layer("stem.0", widths[0], 3, 4, 4), **layer("stem.1", widths[0])}

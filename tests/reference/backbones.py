@@ -82,6 +82,25 @@ def residual_block(images, tensors, name, stride):
     return relu(inner + shortcut)
 
 
+def densenet(images, tensors, depth):
+    """Gives the features of images [B, H, W, C] as they are, from tensors by our own names."""
+    def preactivated(inputs, name):
+        kernel = tensors[f"{name}.convolution.weight"]
+        inputs = relu(batch_norm(inputs, tensors, f"{name}.batch_norm"))
+        return convolve(inputs, kernel, padding=kernel.shape[-1] // 2)
+
+    outputs = convolve(images.transpose(0, 3, 1, 2), tensors["stem.weight"], padding=1)
+    for block in (1, 2, 3):
+        if block > 1:
+            outputs = preactivated(outputs, f"transition_{block - 1}")
+            outputs = windows(outputs, 2, 2, 0, 0.0).mean((-2, -1))
+        for layer in range((depth - 4) // 6):
+            name = f"block_{block}.layer_{layer}"
+            added = preactivated(preactivated(outputs, f"{name}.unit_1"), f"{name}.unit_2")
+            outputs = np.concatenate([outputs, added], axis=1)
+    return relu(batch_norm(outputs, tensors, "batch_norm")).mean((2, 3))
+
+
 def layer_norm(images, weight, bias):
     """Normalizes [B, C, …] over its channels."""
     mean, variance = images.mean(1, keepdims=True), images.var(1, keepdims=True)

@@ -73,6 +73,8 @@ def test_the_table_of_32_pixels_is_too(name, options, features, parameters, mult
     assert counted(name, 32, **values) == numbers([features, parameters, multiply_adds])
 
 
-def test_the_table_of_32_pixels_has_every_depth_of_the_paper():
-    depths = [re.search(r"depth=(\d+)", options)[1] for _, options, *_ in SMALL]
-    assert depths == ["20", "32", "44", "56", "74", "92", "110"]
+def test_the_table_of_32_pixels_has_every_network_of_the_paper():
+    assert [(name, options) for name, options, *_ in SMALL] == [
+        *(("cifar_resnet", f"depth={depth}") for depth in (20, 32, 44, 56, 74, 92, 110)),
+        ("densenet", "depth=100 growth=12"), ("densenet", "depth=190 growth=40"),
+    ]
