@@ -91,9 +91,12 @@ def get_config(name: str) -> ml_collections.ConfigDict:
     config.model = {
         "backbone": "small_conv",
         "backbone_options": {
+            "cifar_resnet": {"depth": 20},
             "convnext_tiny": {"stage_sizes": (3, 3, 9, 3), "widths": (96, 192, 384, 768)},
+            "densenet": {"depth": 100, "growth": 12},
             "inception_v2": {"base": "mixed_5c"},
-            "resnet50": {"stage_sizes": (3, 4, 6, 3), "width": 64},
+            "resnet18": {"stage_sizes": (2, 2, 2, 2), "width": 64, "block": "basic"},
+            "resnet50": {"stage_sizes": (3, 4, 6, 3), "width": 64, "block": "bottleneck"},
             "small_conv": {"features": (64, 96, 96)},
         },
         "backbone_init_from": "",

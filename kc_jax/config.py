@@ -228,7 +228,7 @@ class Training:
     """Says how one network is trained.
 
     Attributes:
-      head: the top layers in the papers' notation, such as ``FC4096-SC512``.
+      head: the top layers in the papers' notation, such as ``FC4096-SC512``, or ``linear``: none.
       init_from: ``scratch`` or ``generalist``.
       init_parts: parts that start from the generalist's: of backbone, trunk, bottleneck, logits.
       num_epochs: passes over the network's training images.

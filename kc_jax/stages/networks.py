@@ -93,12 +93,15 @@ def lay_out(model: Classifier, options: config_lib.Mesh, mesh: Mesh) -> Classifi
             )
         return model
     spec = model.head
-    own_width = spec.bottleneck_width - spec.generic_width if spec.bottleneck_structured else 0
+    own_width = spec.bottleneck_width - spec.generic_width
+    slot_classes = 0
+    if spec.bottleneck_structured:
+        slot_classes = own_width * spec.trunk_width // spec.bottleneck_width
     tiles = TiledLayout(
         sizes=tuple(model.sizes),
         num_shards=num_shards,
         tile=options.tile or choose_tile(model.sizes),
-        slot_classes=own_width * spec.trunk_width // spec.bottleneck_width,
+        slot_classes=slot_classes,
     )
     return model.clone(layout=tiles, mesh=mesh)
 

@@ -39,6 +39,7 @@ CASES = {
     "fc_1x8_paced": (1, 8, "FC16-FC8", MIXED, BY_VERTICAL, 1),
     "scsc_2x4_paced": (2, 4, "SC16-SC4", MIXED, BY_VERTICAL, 1),
     "generic_2x4_paced": (2, 4, "FC16-SC(6,2)", MIXED, BY_VERTICAL, 1),
+    "linear_2x4_paced": (2, 4, "linear", MIXED, BY_VERTICAL, 1),
     "few_1x8_paced": (1, 8, "FC16-SC4", FEW, BY_VERTICAL, 1),
     "few_2x4_paced_by_class": (2, 4, "SC16-SC6", FEW, BY_CLASS, 1),
     "sc_2x4_microbatches": (2, 4, "FC16-SC4", MIXED, BY_VERTICAL, 2),
