@@ -17,8 +17,9 @@ from kc_jax.bundle.loaded import UnknownVerticalError
 from kc_jax.bundle.writers import as_fields
 from kc_jax.data.images import TOO_LARGE, BadImageError
 from kc_jax.serve.batcher import Batcher, make_classify
+from kc_jax.serve.limits import Limits
 from kc_jax.serve.metrics import CONTENT_TYPE, Metrics
-from kc_jax.serve.uploads import Limits, read_image
+from kc_jax.serve.uploads import read_image
 
 PAGE = pathlib.Path(__file__).with_name("page.html")
 PAGE_POLICY = (  # The page is one file and speaks to its own server alone.

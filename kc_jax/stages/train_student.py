@@ -21,9 +21,7 @@ def run(config: Config, workdir: Workdir) -> bool:
     space = sources.load_label_space(config.data)
     source = sources.open_source(config.data, "train")
     student = config.student
-    upstream = {"records": source.fingerprint}
-    if student.init_from == "generalist":
-        upstream["generalist"] = artifacts.fingerprint_of(workdir.generalist, "train_generalist")
+    upstream = training.upstream_of(student, source, workdir)
     if student.distill_weight:
         store = store_inputs(config, workdir, space, source)
         upstream["soft_targets"] = artifacts.fingerprint(store)

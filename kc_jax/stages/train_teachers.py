@@ -20,9 +20,7 @@ def run(config: Config, workdir: Workdir) -> bool:
     """
     space = sources.load_label_space(config.data)
     source = sources.open_source(config.data, "train")
-    upstream = {"records": source.fingerprint}
-    if config.teachers.init_from == "generalist":
-        upstream["generalist"] = artifacts.fingerprint_of(workdir.generalist, "train_generalist")
+    upstream = training.upstream_of(config.teachers, source, workdir)
     missing = []
     for vertical_id, name in enumerate(space.verticals):
         own = space.restrict(vertical_id)

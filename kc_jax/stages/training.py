@@ -77,6 +77,25 @@ def task_inputs(config: Config, training: Training, space: LabelSpace, **upstrea
     }
 
 
+def upstream_of(
+    training: Training, source: sources.Source, workdir: artifacts.Workdir
+) -> dict[str, str]:
+    """Fingerprints the records, and the generalist where a network starts from it.
+
+    Args:
+      training: of the network.
+      source: of the training records.
+      workdir: where the generalist lies.
+
+    Raises:
+      MissingArtifactError: it is not trained yet.
+    """
+    found = {"records": source.fingerprint}
+    if training.init_from == "generalist":
+        found["generalist"] = artifacts.fingerprint_of(workdir.generalist, "train_generalist")
+    return found
+
+
 def hard_targets(
     source: sources.Source, space: LabelSpace, training: Training, vertical_id: int | None = None
 ) -> Targets:

@@ -10,7 +10,7 @@ from fastapi.testclient import TestClient
 from PIL import Image
 
 from kc_jax.serve import app as application
-from kc_jax.serve.uploads import Limits
+from kc_jax.serve.limits import Limits
 from tests.bundle import small
 
 LIMITS = Limits(max_bytes=20_000, max_pixels=5_000, max_seconds=0.5, max_requests=4)
