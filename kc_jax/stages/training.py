@@ -54,15 +54,25 @@ class Task:
     num_views: int | None = None
 
 
-def task_inputs(config: Config, training: Training, space: LabelSpace, **upstream: str) -> dict:
+def task_inputs(
+    config: Config, training: Training, space: LabelSpace, source: sources.Source,
+    workdir: artifacts.Workdir, **upstream: str,
+) -> dict:
     """Lists what a trained network depends on, for its manifest.
 
     Args:
       config: of the run.
       training: of the network.
       space: its label space.
-      **upstream: fingerprints of records and of other networks.
+      source: of the training records.
+      workdir: where the generalist lies, if the network starts from it.
+      **upstream: fingerprints of what else it learns from.
+
+    Raises:
+      MissingArtifactError: it starts from the generalist, which is not trained yet.
     """
+    if training.init_from == "generalist":
+        upstream["generalist"] = artifacts.fingerprint_of(workdir.generalist, "train_generalist")
     return {
         "seed": config.seed,
         "views": networks.view_inputs(config, "train"),
@@ -73,27 +83,9 @@ def task_inputs(config: Config, training: Training, space: LabelSpace, **upstrea
         },
         "training": dataclasses.asdict(training),
         "label_space": space.fingerprint,
+        "records": source.fingerprint,
         **upstream,
     }
-
-
-def upstream_of(
-    training: Training, source: sources.Source, workdir: artifacts.Workdir
-) -> dict[str, str]:
-    """Fingerprints the records, and the generalist where a network starts from it.
-
-    Args:
-      training: of the network.
-      source: of the training records.
-      workdir: where the generalist lies.
-
-    Raises:
-      MissingArtifactError: it is not trained yet.
-    """
-    found = {"records": source.fingerprint}
-    if training.init_from == "generalist":
-        found["generalist"] = artifacts.fingerprint_of(workdir.generalist, "train_generalist")
-    return found
 
 
 def hard_targets(
@@ -174,7 +166,7 @@ def begin(
     state = jax.device_put(state, sharding.head_shardings(mesh, state))
     views = networks.split_views(config, "train")
     return model, state, step.make_train_step(
-        model, objective_of(model), tx, views, mesh, training.microbatches, model.frozen
+        model, objective.sigmoid_of(model), tx, views, mesh, training.microbatches, model.frozen
     )
 
 
@@ -282,12 +274,6 @@ def device_batches(config: Config, task: Task, mesh: Mesh, first_step: int) -> I
 
 
 _optimizer = functools.cache(optimizer.make_optimizer)
-
-
-def objective_of(model: Classifier) -> objective.Objective:
-    if model.layout is None:
-        return objective.sigmoid
-    return objective.make_tiled_sigmoid(model.layout, model.mesh)
 
 
 def initial_variables(

@@ -10,6 +10,7 @@ from jax.sharding import Mesh, PartitionSpec
 from kc_jax import sharding
 from kc_jax.core import losses, tiles
 from kc_jax.core.tiled_layout import TiledLayout
+from kc_jax.models.classifier import Classifier
 from kc_jax.sharding import DATA_AXIS, MODEL_AXIS
 
 Objective = Callable[[jax.Array, Mapping[str, jax.Array]], dict[str, jax.Array]]
@@ -52,3 +53,10 @@ def make_tiled_sigmoid(layout: TiledLayout, mesh: Mesh) -> Objective:
         return {"loss": loss(logits, positions, batch["target_probs"])}
 
     return tiled_sigmoid
+
+
+def sigmoid_of(model: Classifier) -> Objective:
+    """Gives `sigmoid` for a network's logits, however they are laid out."""
+    if model.layout is None:
+        return sigmoid
+    return make_tiled_sigmoid(model.layout, model.mesh)
