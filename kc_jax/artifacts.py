@@ -160,7 +160,10 @@ def write_json(path: pathlib.Path, value: Any) -> None:
     write_text(path, json.dumps(value, indent=1, ensure_ascii=False) + "\n")
 
 
-def read_json(path: pathlib.Path) -> Any:
+def read_json(path: pathlib.Path, *default: Any) -> Any:
+    """Reads a file of JSON; gives the default, where there is one, if there is no file."""
+    if default and not path.exists():
+        return default[0]
     return json.loads(path.read_text(encoding="utf-8"))
 
 

@@ -11,9 +11,9 @@ import sys
 from collections.abc import Iterator, Sequence
 
 from kc_jax import command
+from kc_jax.data.images import SUFFIXES
 from kc_jax.errors import UserError
 
-SUFFIXES = {".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}
 SOME_WERE_BAD = 3
 
 

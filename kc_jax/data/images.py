@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+SUFFIXES = {".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}
 # A JPEG is decoded at a fraction of its size where that leaves this many times the side wanted.
 DECODE_MARGIN = 2
 TOO_LARGE, UNDECODABLE, UNREADABLE = "too large", "undecodable", "unreadable"

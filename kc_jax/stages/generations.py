@@ -53,14 +53,15 @@ def train(config: Config, workdir: Workdir, generation: int) -> bool:
     directory = workdir.generation(config.generations.name, generation)
     options = training_of(config, generation)
     seed = int(np.random.SeedSequence((config.seed, generation)).generate_state(1)[0])
-    upstream = {"records": source.fingerprint}
+    upstream = {}
     is_taught = bool(generation and options.distill_weight)
     if is_taught:
         teacher = workdir.generation(config.generations.name, generation - 1)
         upstream["teacher"] = artifacts.fingerprint_of(teacher, MADE_BY)
         upstream["teacher_signal"] = config.generations.teacher_signal
     inputs = {
-        **training.task_inputs(config, options, space, **upstream), "generation": generation,
+        **training.task_inputs(config, options, space, source, workdir, **upstream),
+        "generation": generation,
     }
     if artifacts.is_complete(directory, inputs):
         return False

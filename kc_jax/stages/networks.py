@@ -199,11 +199,13 @@ def load_predictor(
         logits = np.asarray(predict(variables, put(batch)))
         if model.layout is not None:
             logits = model.layout.in_class_order(logits)
-        if not np.isfinite(logits).all():
+        is_finite = np.isfinite(logits).all(axis=-1)
+        if not is_finite.all():
             raise NonFiniteLogitsError(
-                f"{directory} gives logits that are not finite for records of {split!r}, so it "
-                "cannot be judged or learnt from; lower its optimizer.learning_rate and train it "
-                f"anew with --redo={made_by}"
+                f"{directory} gives logits that are not finite for record "
+                f"{batch['record_id'][~is_finite][0]} of {split!r}, so it cannot be judged or "
+                "learnt from; lower its optimizer.learning_rate and train it anew with "
+                f"--redo={made_by}, and look at the image"
             )
         return logits
 

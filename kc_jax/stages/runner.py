@@ -88,7 +88,7 @@ def outputs(config: Config, workdir: Workdir) -> dict[str, list]:
 
 
 def _note_seconds(workdir: Workdir, name: str, seconds: float) -> None:
-    noted = artifacts.read_json(workdir.seconds) if workdir.seconds.exists() else {}
+    noted = artifacts.read_json(workdir.seconds, {})
     noted[name] = round(seconds, 1)
     artifacts.write_json(workdir.seconds, noted)
     if workdir.results.exists():

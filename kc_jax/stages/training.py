@@ -13,8 +13,7 @@ import numpy as np
 from jax.sharding import Mesh
 
 from kc_jax import artifacts, sharding
-from kc_jax.config import Config, ConfigError, Training
-from kc_jax.core import tolerance
+from kc_jax.config import Config, Training
 from kc_jax.core.label_space import LabelSpace
 from kc_jax.data import sources
 from kc_jax.data.batches import Batch, records_of_step, train_batches
@@ -57,15 +56,25 @@ class Task:
     signal: Callable[[Batch], Batch] | None = None
 
 
-def task_inputs(config: Config, training: Training, space: LabelSpace, **upstream: str) -> dict:
+def task_inputs(
+    config: Config, training: Training, space: LabelSpace, source: sources.Source,
+    workdir: artifacts.Workdir, **upstream: str,
+) -> dict:
     """Lists what a trained network depends on, for its manifest.
 
     Args:
       config: of the run.
       training: of the network.
       space: its label space.
-      **upstream: fingerprints of records and of other networks.
+      source: of the training records.
+      workdir: where the generalist lies, if the network starts from it.
+      **upstream: fingerprints of what else it learns from.
+
+    Raises:
+      MissingArtifactError: it starts from the generalist, which is not trained yet.
     """
+    if training.init_from == "generalist":
+        upstream["generalist"] = artifacts.fingerprint_of(workdir.generalist, "train_generalist")
     return {
         "seed": config.seed,
         "views": networks.view_inputs(config, "train"),
@@ -76,6 +85,7 @@ def task_inputs(config: Config, training: Training, space: LabelSpace, **upstrea
         },
         "training": dataclasses.asdict(training),
         "label_space": space.fingerprint,
+        "records": source.fingerprint,
         **upstream,
     }
 
@@ -158,7 +168,8 @@ def begin(
     state = jax.device_put(state, sharding.head_shardings(mesh, state))
     views = networks.split_views(config, "train")
     return model, state, step.make_train_step(
-        model, objective_of(model, training), tx, views, mesh, training.microbatches, model.frozen
+        model, objective.objective_of(model, training), tx, views, mesh, training.microbatches,
+        model.frozen,
     )
 
 
@@ -268,36 +279,6 @@ def device_batches(config: Config, task: Task, mesh: Mesh, first_step: int) -> I
 
 
 _optimizer = functools.cache(optimizer.make_optimizer)
-
-
-def sigmoid_of(model: Classifier) -> objective.Objective:
-    """Gives the sigmoid objective for a network's layout of logits."""
-    if model.layout is None:
-        return objective.sigmoid
-    return objective.make_tiled_sigmoid(model.layout, model.mesh)
-
-
-def objective_of(model: Classifier, options: Training) -> objective.Objective:
-    """Gives the objective that a training asks for.
-
-    Raises:
-      ConfigError: a layout in tiles, for which it is not there.
-    """
-    confidence, num_similar = options.tolerance.confidence, options.tolerance.num_similar
-    if options.loss == "sigmoid" and confidence == 1:
-        return sigmoid_of(model)
-    if model.layout is not None:
-        raise ConfigError(
-            "logits in tiles know the sigmoid loss without tolerance alone; set "
-            "config.mesh.layout to 'per_vertical' and config.mesh.model to 1"
-        )
-    if options.loss == "sigmoid":
-        eta = tolerance.sigmoid_weight_of(confidence)
-        return objective.make_tolerant_sigmoid(eta, num_similar)
-    return objective.make_softmax(
-        tolerance.weight_of(confidence, num_similar), num_similar, options.distill_weight,
-        options.temperature,
-    )
 
 
 def initial_variables(

@@ -8,8 +8,10 @@ import jax.numpy as jnp
 from jax.sharding import Mesh, PartitionSpec
 
 from kc_jax import sharding
-from kc_jax.core import losses, tiles
+from kc_jax.config import ConfigError, Training
+from kc_jax.core import losses, tiles, tolerance
 from kc_jax.core.tiled_layout import TiledLayout
+from kc_jax.models.classifier import Classifier
 from kc_jax.sharding import DATA_AXIS, MODEL_AXIS
 
 Objective = Callable[[jax.Array, Mapping[str, jax.Array]], dict[str, jax.Array]]
@@ -104,3 +106,36 @@ def make_softmax(
         return {"loss": (1 - weight) * cross_entropy + weight * other}
 
     return softmax
+
+
+def sigmoid_of(model: Classifier) -> Objective:
+    """Gives `sigmoid` for a network's logits, however they are laid out."""
+    if model.layout is None:
+        return sigmoid
+    return make_tiled_sigmoid(model.layout, model.mesh)
+
+
+def objective_of(model: Classifier, options: Training) -> Objective:
+    """Gives the objective that a training asks for.
+
+    Args:
+      model: for the layout of its logits.
+      options: for loss, tolerance, and how what a teacher says is taken.
+
+    Raises:
+      ConfigError: logits in tiles, for which it is not there.
+    """
+    confidence, num_similar = options.tolerance.confidence, options.tolerance.num_similar
+    if options.loss == "sigmoid" and confidence == 1:
+        return sigmoid_of(model)
+    if model.layout is not None:
+        raise ConfigError(
+            "logits in tiles know the sigmoid loss without tolerance alone; set "
+            "config.mesh.layout to 'per_vertical' and config.mesh.model to 1"
+        )
+    if options.loss == "sigmoid":
+        return make_tolerant_sigmoid(tolerance.sigmoid_weight_of(confidence), num_similar)
+    return make_softmax(
+        tolerance.weight_of(confidence, num_similar), num_similar, options.distill_weight,
+        options.temperature,
+    )

@@ -32,5 +32,6 @@ def test_a_network_that_answers_without_numbers_is_named(finished, monkeypatch):
         "test", batch_size=2,
     )
     (batch,) = batches.inference_batches(source, np.arange(2), batch_size=2, num_views=1)
-    with pytest.raises(networks.NonFiniteLogitsError, match="generalist.*redo=train_generalist"):
+    named = "generalist.*not finite for record 0 of 'test'.*redo=train_generalist"
+    with pytest.raises(networks.NonFiniteLogitsError, match=named):
         predictor(batch)

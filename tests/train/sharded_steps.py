@@ -15,8 +15,8 @@ import numpy as np
 from kc_jax import config, sharding
 from kc_jax.core.head_spec import HeadSpec
 from kc_jax.models.classifier import Classifier
-from kc_jax.stages import networks, training
-from kc_jax.train import layout, optimizer
+from kc_jax.stages import networks
+from kc_jax.train import layout, objective, optimizer
 from kc_jax.train.state import make_state
 from kc_jax.train.step import make_predict_step, make_top_k_step, make_train_step
 from tests.models.random_variables import random_variables
@@ -107,7 +107,7 @@ def run(data, model_devices, head, sizes, level, microbatches):
     state = layout.place(model, mesh, make_state({"params": params}, tx))
     state = spread_padding(model, state)
     train_step = make_train_step(
-        model, training.sigmoid_of(model), tx, views, mesh, microbatches
+        model, objective.sigmoid_of(model), tx, views, mesh, microbatches
     )
     on_devices = sharding.put_batch(mesh, batch)
     compiled = train_step.lower(state, on_devices, np.float32(RATE)).compile()
