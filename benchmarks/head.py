@@ -50,7 +50,7 @@ def methods(head: str) -> dict:
     found = {"ours": (head_steps.ours, False), "ours_paced": (head_steps.ours, True),
              "naive": (head_steps.naive, False)}
     spec = HeadSpec.parse(head)
-    has_peer = not (spec.trunk_structured or spec.generic_width)
+    has_peer = spec.trunk_width and not (spec.trunk_structured or spec.generic_width)
     if has_peer and measure.optional_torch() and jax.default_backend() == "cpu":
         found |= {"torch_naive": (head_steps.torch_naive, False),
                   "torch_fused": (head_steps.torch_fused, False)}
@@ -69,7 +69,7 @@ def build(name: str, classes: int, batch_size: int, head: str):
 
 
 def floor_seconds(params: int, head: str, batch_size: int, rates: dict[str, float]) -> float:
-    """Adds up the products, of which the trunk has two and all else three, and Adagrad's bytes.
+    """Adds up the products, two of the first layer and three of all else, and Adagrad's bytes.
 
     Args:
       params: parameters of the head.
@@ -78,10 +78,10 @@ def floor_seconds(params: int, head: str, batch_size: int, rates: dict[str, floa
       rates: of the device, as `ceilings.best_rates` gives them.
     """
     spec = HeadSpec.parse(head)
-    trunk = head_steps.FEATURES * spec.trunk_width
+    first = head_steps.FEATURES * spec.trunk_width or params
     if spec.trunk_structured:
-        trunk *= _VERTICALS.value
-    operations = 2 * batch_size * (3 * params - trunk)
+        first *= _VERTICALS.value
+    operations = 2 * batch_size * (3 * params - first)
     return operations / rates["flops"] + BYTES_A_PARAMETER * params / rates["bytes"]
 
 

@@ -15,8 +15,8 @@ from benchmarks import measure
 from kc_jax import config, sharding
 from kc_jax.core.head_spec import HeadSpec
 from kc_jax.models.classifier import Classifier
-from kc_jax.stages import networks, training
-from kc_jax.train import layout, optimizer
+from kc_jax.stages import networks
+from kc_jax.train import layout, objective, optimizer
 from kc_jax.train.state import make_state
 from kc_jax.train.step import make_train_step
 
@@ -70,9 +70,11 @@ def ours(head: str, sizes, batch, *, paced: bool, kind: str, dtype) -> tuple[Cal
     )
     model = networks.lay_out(logical, config.Mesh(-1, 1, kind, 0), mesh)
     tx = optimizer.make_optimizer(config.Optimizer(
-        RATE, ACCUMULATOR, "constant", 0.0, config.Multipliers(1.0, 1.0, 1.0, 1.0, 1.0)
+        kind="adagrad", learning_rate=RATE, initial_accumulator=ACCUMULATOR, momentum=0.0,
+        weight_decay=0.0, schedule="constant", warmup=0.0, milestones=(),
+        multipliers=config.Multipliers(1.0, 1.0, 1.0, 1.0, 1.0),
     ))
-    step = make_train_step(model, training.objective_of(model), tx, _views, mesh)
+    step = make_train_step(model, objective.sigmoid_of(model), tx, _views, mesh)
 
     def fresh(key):
         variables = logical.init(key, jnp.zeros((1, FEATURES), jnp.float32), train=False)

@@ -6,10 +6,14 @@ import ml_collections
 def optimizer(learning_rate: float) -> ml_collections.ConfigDict:
     """Gives Adagrad with a warm-up and a cosine decay."""
     return ml_collections.ConfigDict({
+        "kind": "adagrad",
         "learning_rate": learning_rate,
         "initial_accumulator": 0.03,
+        "momentum": 0.9,
+        "weight_decay": 0.0,
         "schedule": "cosine",
         "warmup": 0.02,
+        "milestones": (0.5, 0.75),
         "multipliers": {
             "backbone": 1.0, "trunk": 1.0, "bottleneck": 1.0, "logits": 1.0, "pace": 1.0,
         },
@@ -28,7 +32,10 @@ def training(head: str, num_epochs: float, learning_rate: float) -> ml_collectio
         "balance": "none",
         "balance_strength": 0.5,
         "label_smearing": False,
+        "loss": "sigmoid",
+        "tolerance": {"confidence": 1.0, "num_similar": 5},
         "distill_weight": 0.0,
+        "temperature": 1.0,
         "optimizer": optimizer(learning_rate),
         "self_paced": {
             "level": "none", "initial": "sqrt_size", "scale": 1.0, "deviation": 1e-3,
@@ -84,9 +91,12 @@ def get_config(name: str) -> ml_collections.ConfigDict:
     config.model = {
         "backbone": "small_conv",
         "backbone_options": {
+            "cifar_resnet": {"depth": 20},
             "convnext_tiny": {"stage_sizes": (3, 3, 9, 3), "widths": (96, 192, 384, 768)},
+            "densenet": {"depth": 100, "growth": 12},
             "inception_v2": {"base": "mixed_5c"},
-            "resnet50": {"stage_sizes": (3, 4, 6, 3), "width": 64},
+            "resnet18": {"stage_sizes": (2, 2, 2, 2), "width": 64, "block": "basic"},
+            "resnet50": {"stage_sizes": (3, 4, 6, 3), "width": 64, "block": "bottleneck"},
             "small_conv": {"features": (64, 96, 96)},
         },
         "backbone_init_from": "",
@@ -105,6 +115,11 @@ def get_config(name: str) -> ml_collections.ConfigDict:
         "onnx_teachers": "", "predictions": "", "prediction_kind": "probabilities",
         "missing": "refuse",
     }
+    config.generations = training("FC256-FC8", num_epochs=20.0, learning_rate=0.08)
+    config.generations.update({
+        "name": "tolerant", "num_generations": 5, "teacher_signal": "computed",
+        "loss": "softmax", "tolerance": {"confidence": 0.6}, "distill_weight": 0.6,
+    })
     config.student = training("FC256-SC8", num_epochs=20.0, learning_rate=0.08)
     config.student.name = "student"
     config.evaluation = {
@@ -151,3 +166,15 @@ def as_in_the_paper(config: ml_collections.ConfigDict) -> None:
         network.optimizer.multipliers.update(dict.fromkeys(network.optimizer.multipliers, 1.0))
     config.soft_targets.update({"top_k": 100, "num_views": 5})
     config.running.update({"checkpoint_every_steps": 10_000, "log_every_steps": 100})
+
+
+def sgd(
+    config: ml_collections.ConfigDict, learning_rate: float, milestones: tuple[float, ...]
+) -> ml_collections.ConfigDict:
+    """Sets SGD with Nesterov's momentum for baseline and generations, as Yang et al. (2018)."""
+    for network in (config.generalist, config.generations):
+        network.optimizer.update({
+            "kind": "sgd", "learning_rate": learning_rate, "momentum": 0.9, "weight_decay": 1e-4,
+            "schedule": "steps", "warmup": 0.0, "milestones": milestones,
+        })
+    return config

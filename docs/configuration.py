@@ -6,9 +6,10 @@ import pathlib
 import re
 import typing
 from collections.abc import Iterator
+from typing import Any
 
 from configs import common
-from kc_jax import config
+from kc_jax import config, options
 
 PAGE = pathlib.Path(__file__).with_suffix(".md")
 HEADER = """\
@@ -44,9 +45,9 @@ def parts(cls: type, path: str = "") -> Iterator[tuple[str, type]]:
             yield from parts(hint, f"{path}.{name}".lstrip("."))
 
 
-def own_fields(cls: type) -> dict[str, type]:
+def own_fields(cls: type) -> dict[str, Any]:
     """Gives the options that a dataclass itself declares, without its parts."""
-    hints = typing.get_type_hints(cls)
+    hints = options.hints_of(cls)
     names = cls.__dict__.get("__annotations__", {})
     return {name: hints[name] for name in names if not dataclasses.is_dataclass(hints[name])}
 
@@ -63,7 +64,7 @@ def section(cls: type, paths: list[str], defaults: config.Config) -> str:
     first, *_ = inspect.getdoc(cls).split("\n\n")
     meanings = attributes(cls)
     rows = [
-        f"| `{name}` | {expected(name, hint, paths)} | {default(name, paths, defaults)} | "
+        f"| `{name}` | {expected(hint)} | {default(name, paths, defaults)} | "
         f"{meanings[name]} |\n"
         for name, hint in own_fields(cls).items()
     ]
@@ -93,24 +94,26 @@ def markdown(text: str) -> str:
     return " ".join(text.split()).replace("``", "`").replace("|", "\\|")
 
 
-def expected(name: str, hint: type, paths: list[str]) -> str:
-    """Says which values an option takes."""
-    for known in (config.CHOICES, config.LISTED):
-        if name in known:
-            one = "some of " if known is config.LISTED else ""
-            return one + ", ".join(f"`{value}`" for value in known[name])
-    kind = {tuple: "list", None: hint.__name__}.get(typing.get_origin(hint), "options")
-    return kind + bounds(name, paths)
+def expected(hint: Any) -> str:
+    """Says which values an option takes, as its annotation does."""
+    kind, constraints = options.parted(hint)
+    if any(isinstance(constraint, options.OneOf | options.SomeOf) for constraint in constraints):
+        return words(*constraints)
+    return ", ".join([kind_of(kind), *map(words, constraints)])
 
 
-def bounds(name: str, paths: list[str]) -> str:
-    """Says which numbers are allowed, as `kc_jax.config` checks them."""
-    if name in config.SHARES:
-        return ", 0 to 1"
-    if name in config.POSITIVE:
-        return ", more than 0"
-    is_multiplier = all(path.endswith("multipliers") for path in paths)
-    return ", at least 0" if name in config.NOT_NEGATIVE or is_multiplier else ""
+def kind_of(kind: Any) -> str:
+    """Names a type that is not a part."""
+    if typing.get_origin(kind) is tuple:
+        return f"list of {expected(typing.get_args(kind)[0])}"
+    return kind.__name__ if typing.get_origin(kind) is None else "options"
+
+
+def words(constraint: options.Constraint) -> str:
+    """Puts a constraint in words, with those that it lists as code."""
+    if isinstance(constraint, options.Words):
+        return f"{constraint.lead} {', '.join(f'`{word}`' for word in constraint.words)}"
+    return str(constraint)
 
 
 def default(name: str, paths: list[str], defaults: config.Config) -> str:

@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from kc_jax import environment
-from kc_jax.config import describe_differences
 from kc_jax.errors import UserError
 
 SCHEMA_VERSION = 1
@@ -75,6 +74,20 @@ class Workdir:
 
     def student(self, name: str) -> pathlib.Path:
         return self.students / name
+
+    @property
+    def generations(self) -> pathlib.Path:
+        return self.root / "generations"
+
+    def generation(self, name: str, number: int) -> pathlib.Path:
+        return self.generations / name / str(number)
+
+    def generation_results(self, name: str) -> pathlib.Path:
+        return self.generations / name / "results.json"
+
+    @property
+    def generations_report(self) -> pathlib.Path:
+        return self.root / "generations.html"
 
     @property
     def evaluation(self) -> pathlib.Path:
@@ -147,7 +160,10 @@ def write_json(path: pathlib.Path, value: Any) -> None:
     write_text(path, json.dumps(value, indent=1, ensure_ascii=False) + "\n")
 
 
-def read_json(path: pathlib.Path) -> Any:
+def read_json(path: pathlib.Path, *default: Any) -> Any:
+    """Reads a file of JSON; gives the default, where there is one, if there is no file."""
+    if default and not path.exists():
+        return default[0]
     return json.loads(path.read_text(encoding="utf-8"))
 
 
@@ -177,6 +193,22 @@ def is_complete(directory: pathlib.Path, inputs: Mapping[str, Any]) -> bool:
             + "\nUse another --workdir, or --redo with the stage's name to make it anew"
         )
     return manifest["complete"]
+
+
+def describe_differences(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "") -> list:
+    """Lists the leaves in which two nested mappings differ, as ``name: old → new``."""
+    lines = []
+    for key in sorted(old.keys() | new.keys()):
+        before, after = old.get(key), new.get(key)
+        if isinstance(before, Mapping) and isinstance(after, Mapping):
+            lines += describe_differences(before, after, f"{prefix}{key}.")
+        elif before != after or (key in old) != (key in new):
+            lines.append(f"{prefix}{key}: {_shown(old, key)} → {_shown(new, key)}")
+    return lines
+
+
+def _shown(mapping: Mapping[str, Any], key: str) -> str:
+    return repr(mapping[key]) if key in mapping else "missing"
 
 
 def complete(directory: pathlib.Path, **facts: Any) -> None:

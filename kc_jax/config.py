@@ -1,17 +1,47 @@
 """The configuration as frozen dataclasses, one per part, built from an ml_collections file."""
 
 import dataclasses
-import difflib
-import typing
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any
 
+from kc_jax.core import tolerance
 from kc_jax.core.head_spec import HeadSpec
-from kc_jax.errors import UserError
+from kc_jax.options import (
+    Above,
+    AtLeast,
+    Below,
+    ConfigError,
+    Constraint,
+    Increasing,
+    NameOtherThan,
+    Not,
+    NotNegative,
+    OneOf,
+    Positive,
+    Share,
+    SomeOf,
+    Within,
+    build_part,
+)
 
 
-class ConfigError(UserError, ValueError):
-    """Names the option that is wrong, what was expected, and the remedy."""
+class Head(Constraint):
+    """Takes what `core.head_spec` reads."""
+
+    def __str__(self):
+        return "in the papers' notation"
+
+    def check(self, path: str, value) -> None:
+        try:
+            HeadSpec.parse(value)
+        except ValueError as error:
+            raise ConfigError(f"{path}: {error}") from None
+
+
+Multiplier = Annotated[float, AtLeast(0)]
+View = Annotated[str, OneOf(
+    "glyph", "glyph_centre", "photo", "photo_centre", "small_photo", "small_photo_centre",
+)]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,8 +75,10 @@ class Data:
       num_verticals: its verticals, of sizes that differ by at most one.
       image_size: height and width the network sees, pixels.
       channels: colour channels of an image.
-      augmentation: name of the random view drawn of each training image.
-      test_augmentation: name of the view drawn of each test image.
+      augmentation: the view drawn of each training image: ``glyph`` of a white on black mask,
+        ``photo``, a crop of random area, or ``small_photo``, padded by 4 pixels and shifted; the
+        ``_centre`` of each leaves nothing to chance.
+      test_augmentation: the view drawn of each test image.
       seed: of views.
       test_views: fixed views of each judged image.
       judged_on: ``test``, or ``validation`` to choose settings: a part of the training records that
@@ -72,22 +104,22 @@ class Data:
     label_space: str
     train_split: str
     test_split: str
-    test_share: float
-    max_pixels: int
+    test_share: Share
+    max_pixels: Positive
     prepared: str
-    num_classes: int
-    num_verticals: int
-    image_size: int
-    channels: int
-    augmentation: str
-    test_augmentation: str
-    seed: int
-    test_views: int
-    judged_on: str
-    validation_share: float
+    num_classes: Positive
+    num_verticals: Positive
+    image_size: Positive
+    channels: Positive
+    augmentation: View
+    test_augmentation: View
+    seed: NotNegative
+    test_views: Positive
+    judged_on: Annotated[str, OneOf("test", "validation")]
+    validation_share: Share
     synthetic: bool
-    num_records: int
-    read_threads: int
+    num_records: Positive
+    read_threads: Positive
 
 
 @dataclasses.dataclass(frozen=True)
@@ -110,8 +142,8 @@ class Model:
     backbone_options: Mapping[str, Mapping[str, Any]]
     backbone_init_from: str
     backbone_freeze: bool
-    kernel_stddev: float
-    compute_dtype: str
+    kernel_stddev: Annotated[float, AtLeast(0)]
+    compute_dtype: Annotated[str, OneOf("float32", "bfloat16")]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -126,29 +158,38 @@ class Multipliers:
       pace: for the scaling factors of self-paced logits.
     """
 
-    backbone: float
-    trunk: float
-    bottleneck: float
-    logits: float
-    pace: float
+    backbone: Multiplier
+    trunk: Multiplier
+    bottleneck: Multiplier
+    logits: Multiplier
+    pace: Multiplier
 
 
 @dataclasses.dataclass(frozen=True)
 class Optimizer:
-    """Says how parameters move: Adagrad at a scheduled rate.
+    """Says how parameters move, at a scheduled rate.
 
     Attributes:
+      kind: ``adagrad``, or ``sgd`` with Nesterov's momentum.
       learning_rate: at its height.
       initial_accumulator: start of Adagrad's sums of squares.
-      schedule: ``constant``, ``linear`` or ``cosine`` decay to 0.
+      momentum: of ``sgd``: what is left of its velocity at the next step.
+      weight_decay: share of every parameter that is added to its gradient first.
+      schedule: ``constant``; ``linear`` or ``cosine`` decay to 0; or ``steps``, divided by 10 at
+        each milestone.
       warmup: share of the steps over which the rate rises from 0.
+      milestones: shares of the training's steps, its warm-up among them.
       multipliers: of the rate, part by part.
     """
 
-    learning_rate: float
-    initial_accumulator: float
-    schedule: str
-    warmup: float
+    kind: Annotated[str, OneOf("adagrad", "sgd")]
+    learning_rate: Annotated[float, Above(0)]
+    initial_accumulator: Annotated[float, AtLeast(0)]
+    momentum: Annotated[float, AtLeast(0), Below(1)]
+    weight_decay: Annotated[float, AtLeast(0)]
+    schedule: Annotated[str, OneOf("constant", "linear", "cosine", "steps")]
+    warmup: Share
+    milestones: Annotated[tuple[Annotated[float, Above(0), Below(1)], ...], Increasing()]
     multipliers: Multipliers
 
 
@@ -163,10 +204,23 @@ class SelfPaced:
       deviation: standard deviation of the initial values.
     """
 
-    level: str
-    initial: str
+    level: Annotated[str, OneOf("none", "vertical", "class")]
+    initial: Annotated[str, OneOf("sqrt_size", "constant")]
     scale: float
-    deviation: float
+    deviation: Annotated[float, AtLeast(0)]
+
+
+@dataclasses.dataclass(frozen=True)
+class Tolerance:
+    """Says how much a network is to leave to the classes next to the first; see `core.tolerance`.
+
+    Attributes:
+      confidence: score of the first class that it is taught to stop at; 1 is no tolerance.
+      num_similar: K, the first class and those next to it that share the rest.
+    """
+
+    confidence: Annotated[float, Above(0), Within(0, 1)]
+    num_similar: Annotated[int, AtLeast(2)]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -174,7 +228,7 @@ class Training:
     """Says how one network is trained.
 
     Attributes:
-      head: the top layers in the papers' notation, such as ``FC4096-SC512``.
+      head: the top layers in the papers' notation, such as ``FC4096-SC512``, or ``linear``: none.
       init_from: ``scratch`` or ``generalist``.
       init_parts: parts that start from the generalist's: of backbone, trunk, bottleneck, logits.
       num_epochs: passes over the network's training images.
@@ -184,21 +238,27 @@ class Training:
       balance_strength: s of a share in proportion to n^(1 − s) for n images: 0 changes nothing, 1
         makes shares equal.
       label_smearing: whether positives include all their ancestors.
-      distill_weight: share of the soft targets in the target, the rest being the labels.
+      loss: ``sigmoid``, a yes or no for each class, or ``softmax``, one class of all.
+      tolerance: of a network that is to teach.
+      distill_weight: share of what the teacher says in the target, the rest being the labels.
+      temperature: that softens teacher and student where a softmax is distilled; 1 does nothing.
       optimizer: how parameters move.
       self_paced: whether logits are paced.
     """
 
-    head: str
-    init_from: str
-    init_parts: tuple[str, ...]
-    num_epochs: float
-    batch_size: int
-    microbatches: int
-    balance: str
-    balance_strength: float
+    head: Annotated[str, Head()]
+    init_from: Annotated[str, OneOf("scratch", "generalist")]
+    init_parts: Annotated[tuple[str, ...], SomeOf("backbone", "trunk", "bottleneck", "logits")]
+    num_epochs: Annotated[float, Above(0)]
+    batch_size: Positive
+    microbatches: Positive
+    balance: Annotated[str, OneOf("none", "vertical", "class")]
+    balance_strength: Share
     label_smearing: bool
-    distill_weight: float
+    loss: Annotated[str, OneOf("sigmoid", "softmax")]
+    tolerance: Tolerance
+    distill_weight: Share
+    temperature: Annotated[float, Above(0)]
     optimizer: Optimizer
     self_paced: SelfPaced
 
@@ -211,7 +271,25 @@ class Student(Training):
       name: a word of letters, digits and underscores; the folder under ``students/``.
     """
 
-    name: str
+    name: Annotated[str, NameOtherThan("generalist", "specialists", "teachers")]
+
+
+@dataclasses.dataclass(frozen=True)
+class Generations(Training):
+    """Says how generations are trained, each the teacher of the next (Yang et al. 2018).
+
+    The first, the patriarch, learns from labels alone and is the one that ``tolerance`` is for.
+
+    Attributes:
+      name: under which several processes share a working directory.
+      num_generations: that follow the patriarch.
+      teacher_signal: ``computed`` asks the teacher about every batch; ``stored`` asks it once and
+        keeps as many views and scores as ``soft_targets`` says.
+    """
+
+    name: Annotated[str, NameOtherThan("generalist")]
+    num_generations: Annotated[int, AtLeast(0)]
+    teacher_signal: Annotated[str, OneOf("computed", "stored")]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -231,14 +309,14 @@ class SoftTargets:
         ``labels``, which lets them be learnt from their labels.
     """
 
-    top_k: int
-    num_views: int
-    batch_size: int
-    verify_records: int
+    top_k: Positive
+    num_views: Positive
+    batch_size: Positive
+    verify_records: Positive
     onnx_teachers: str
     predictions: str
-    prediction_kind: str
-    missing: str
+    prediction_kind: Annotated[str, OneOf("probabilities", "logits")]
+    missing: Annotated[str, OneOf("refuse", "labels")]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -253,11 +331,11 @@ class Evaluation:
       wanted_precision: share of right names among those that reach a vertical's threshold.
     """
 
-    batch_size: int
-    at_k: int
-    gallery_size: int
-    confusions: int
-    wanted_precision: float
+    batch_size: Positive
+    at_k: Positive
+    gallery_size: NotNegative
+    confusions: NotNegative
+    wanted_precision: Share
 
 
 @dataclasses.dataclass(frozen=True)
@@ -272,10 +350,10 @@ class Mesh:
       tile: classes a tile; 0 takes the largest that pads at most a tenth.
     """
 
-    data: int
-    model: int
-    layout: str
-    tile: int
+    data: Annotated[int, AtLeast(-1), Not(0)]
+    model: Positive
+    layout: Annotated[str, OneOf("auto", "per_vertical", "tiled")]
+    tile: NotNegative
 
 
 @dataclasses.dataclass(frozen=True)
@@ -291,11 +369,11 @@ class Running:
       sinks: where the lines of metrics.jsonl go besides: some of ``tensorboard`` and ``wandb``.
     """
 
-    checkpoint_every_steps: int
-    log_every_steps: int
-    print_every_seconds: float
-    teacher_processes: int
-    sinks: tuple[str, ...]
+    checkpoint_every_steps: Positive
+    log_every_steps: Positive
+    print_every_seconds: Annotated[float, Above(0)]
+    teacher_processes: NotNegative
+    sinks: Annotated[tuple[str, ...], SomeOf("tensorboard", "wandb")]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -311,6 +389,7 @@ class Config:
       generalist: how the baseline is trained.
       teachers: how every specialist is trained.
       soft_targets: what is kept of the teachers.
+      generations: how generations are trained.
       student: how the one network for all classes is trained.
       evaluation: how test images are judged.
       mesh: how devices are laid out.
@@ -318,48 +397,18 @@ class Config:
     """
 
     name: str
-    seed: int
+    seed: NotNegative
     stages: tuple[str, ...]
     data: Data
     model: Model
     generalist: Training
     teachers: Training
     soft_targets: SoftTargets
+    generations: Generations
     student: Student
     evaluation: Evaluation
     mesh: Mesh
     running: Running
-
-
-CHOICES = {
-    "judged_on": ("test", "validation"),
-    "layout": ("auto", "per_vertical", "tiled"),
-    "schedule": ("constant", "linear", "cosine"),
-    "level": ("none", "vertical", "class"),
-    "balance": ("none", "vertical", "class"),
-    "initial": ("sqrt_size", "constant"),
-    "init_from": ("scratch", "generalist"),
-    "compute_dtype": ("float32", "bfloat16"),
-    "prediction_kind": ("probabilities", "logits"),
-    "missing": ("refuse", "labels"),
-    "input_layout": ("NCHW", "NHWC"),
-    "output": ("logits", "probabilities", "softmax"),
-}
-POSITIVE = {
-    "num_epochs", "batch_size", "microbatches", "learning_rate", "top_k", "num_views", "image_size",
-    "channels", "test_views", "at_k", "checkpoint_every_steps", "log_every_steps", "num_classes",
-    "num_verticals", "num_records", "print_every_seconds", "verify_records", "read_threads",
-    "max_pixels",
-}
-LISTED = {
-    "init_parts": ("backbone", "trunk", "bottleneck", "logits"),
-    "sinks": ("tensorboard", "wandb"),
-}
-NOT_NEGATIVE = {"seed", "tile", "teacher_processes", "gallery_size", "confusions"}
-SHARES = {
-    "distill_weight", "warmup", "validation_share", "test_share", "wanted_precision",
-    "balance_strength",
-}
 
 
 def build(options: Mapping[str, Any]) -> Config:
@@ -371,103 +420,13 @@ def build(options: Mapping[str, Any]) -> Config:
     Raises:
       ConfigError: on an unknown, missing, wrongly typed or impossible option.
     """
-    config = build_part(Config, options, "config")
+    config = build_part(Config, options)
     _check_together(config)
     return config
 
 
-def describe_differences(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "") -> list:
-    """Lists the leaves in which two nested mappings differ, as ``name: old → new``."""
-    lines = []
-    for key in sorted(old.keys() | new.keys()):
-        name = f"{prefix}{key}"
-        before, after = old.get(key), new.get(key)
-        if isinstance(before, Mapping) and isinstance(after, Mapping):
-            lines += describe_differences(before, after, f"{name}.")
-        elif before != after:
-            lines.append(f"{name}: {before!r} → {after!r}")
-    return lines
-
-
-def build_part(cls, options: Any, path: str = "config"):
-    """Builds one part's dataclass.
-
-    Args:
-      cls: a dataclass of this module.
-      options: nested mapping with exactly its fields.
-      path: where the part stands, for errors.
-
-    Raises:
-      ConfigError: see `build`.
-    """
-    values = dict(_items(options, path))
-    hints = typing.get_type_hints(cls)
-    for key in values:
-        if key not in hints:
-            close = difflib.get_close_matches(key, hints, n=1)
-            hint = f"; did you mean {close[0]!r}?" if close else "."
-            raise ConfigError(
-                f"{path}.{key} is unknown{hint} Options here: {', '.join(hints)}"
-            )
-    missing = [key for key in hints if key not in values]
-    if missing:
-        raise ConfigError(f"{path}.{missing[0]} is missing; add it to the config file")
-    return cls(**{key: _value(hints[key], values[key], f"{path}.{key}") for key in hints})
-
-
-def _items(options: Any, path: str):
-    if not hasattr(options, "items"):
-        raise ConfigError(f"{path} is {options!r}; expected a group of options")
-    return options.items()
-
-
-def _value(hint, value, path: str):
-    if dataclasses.is_dataclass(hint):
-        return build_part(hint, value, path)
-    origin = typing.get_origin(hint)
-    if origin is tuple:
-        if not isinstance(value, list | tuple):
-            raise ConfigError(f"{path} is {value!r}; expected a list")
-        _check_listed(path, value)
-        return tuple(value)
-    if origin is not None:
-        _, inner = typing.get_args(hint)
-        return {key: _value(inner, v, f"{path}.{key}") for key, v in _items(value, path)}
-    if hint is Any:
-        return value
-    if hint is float and isinstance(value, int) and not isinstance(value, bool):
-        value = float(value)
-    if type(value) is not hint:
-        raise ConfigError(f"{path} is {value!r}; expected a value of type {hint.__name__}")
-    _check_value(path, value)
-    return value
-
-
-def _check_value(path: str, value) -> None:
-    key = path.rsplit(".", 1)[-1]
-    if key in CHOICES and value not in CHOICES[key]:
-        raise ConfigError(f"{path} is {value!r}; expected one of {', '.join(CHOICES[key])}")
-    if key in POSITIVE and not value > 0:
-        raise ConfigError(f"{path} is {value}; expected more than 0")
-    if (key in NOT_NEGATIVE or ".multipliers." in path) and not value >= 0:
-        raise ConfigError(f"{path} is {value}; expected at least 0")
-    if key in SHARES and not 0 <= value <= 1:
-        raise ConfigError(f"{path} is {value}; expected 0 to 1")
-    if key == "head":
-        try:
-            HeadSpec.parse(value)
-        except ValueError as error:
-            raise ConfigError(f"{path}: {error}") from None
-
-
-def _check_listed(path: str, values) -> None:
-    known = LISTED.get(path.rsplit(".", 1)[-1])
-    for value in values:
-        if known and value not in known:
-            raise ConfigError(f"{path} has {value!r}; expected some of {', '.join(known)}")
-
-
 def _check_together(config: Config) -> None:
+    _check_losses(config)
     if config.model.backbone_freeze and not config.model.backbone_init_from:
         raise ConfigError(
             "config.model.backbone_freeze is True but config.model.backbone_init_from is empty, so "
@@ -481,10 +440,26 @@ def _check_together(config: Config) -> None:
             )
     if config.generalist.init_from != "scratch":
         raise ConfigError("config.generalist.init_from is 'generalist'; it must be 'scratch'")
-    if not config.student.name.isidentifier() or config.student.name in (
-        "generalist", "specialists", "teachers",
-    ):
+
+
+def _check_losses(config: Config) -> None:
+    for name in ("generalist", "teachers", "student", "generations"):
+        training = getattr(config, name)
+        if training.loss == "softmax":
+            try:
+                tolerance.weight_of(training.tolerance.confidence, training.tolerance.num_similar)
+            except ValueError as error:
+                raise ConfigError(f"config.{name}.tolerance.confidence: {error}") from None
+    if config.student.loss == "softmax" and config.student.distill_weight:
         raise ConfigError(
-            f"config.student.name is {config.student.name!r}; expected a word of letters, digits "
-            "and underscores other than generalist, specialists and teachers"
+            f"config.student.distill_weight is {config.student.distill_weight}; what specialists "
+            "say are sigmoid scores, but config.student.loss is 'softmax': set it to 'sigmoid', or "
+            "distill_weight to 0"
         )
+    fixed = {"loss": "softmax", "init_from": "scratch", "label_smearing": False}
+    for name, wanted in fixed.items():
+        if getattr(config.generations, name) != wanted:
+            raise ConfigError(
+                f"config.generations.{name} is {getattr(config.generations, name)!r}; it must be "
+                f"{wanted!r}"
+            )

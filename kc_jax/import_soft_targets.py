@@ -7,15 +7,17 @@ from absl import flags
 
 from kc_jax import command
 from kc_jax import main as main_job
-from kc_jax.config import CHOICES
+from kc_jax.config import SoftTargets
+from kc_jax.options import words_of
 
 _FLAGS = {
     "predictions": flags.DEFINE_string("predictions", None, "Parquet or JSONL file, or folder."),
     "prediction_kind": flags.DEFINE_enum(
-        "kind", None, CHOICES["prediction_kind"], "What the predictions hold."
+        "kind", None, words_of(SoftTargets, "prediction_kind"), "What the predictions hold."
     ),
     "missing": flags.DEFINE_enum(
-        "missing", None, CHOICES["missing"], "What to do with images without predictions."
+        "missing", None, words_of(SoftTargets, "missing"),
+        "What to do with images without predictions.",
     ),
 }
 

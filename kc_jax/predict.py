@@ -11,9 +11,9 @@ import sys
 from collections.abc import Iterator, Sequence
 
 from kc_jax import command
+from kc_jax.data.images import SUFFIXES
 from kc_jax.errors import UserError
 
-SUFFIXES = {".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}
 SOME_WERE_BAD = 3
 
 
@@ -85,7 +85,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 write(answer.file, answer.names)
             else:
                 num_bad += 1
-                print(f"kc_jax: {answer.file} {answer.error}", file=sys.stderr, flush=True)
+                print(f"kc_jax: {answer.file} is {answer.error}", file=sys.stderr, flush=True)
     if num_bad:
         print(f"kc_jax: {num_bad} files were skipped", file=sys.stderr)
     return SOME_WERE_BAD if num_bad else 0

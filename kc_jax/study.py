@@ -1,41 +1,89 @@
-"""python -m kc_jax.study --config=configs/study/parts.py: many students, several seeds, one table.
+"""python -m kc_jax.study --config=configs/study/parts.py: variants, several seeds, one table.
 
-Every seed has a working directory, in which all students share the generalist, the teachers and
-the soft targets. What is there already is not made again.
+A study varies its ``students``, or its ``processes`` of generations. Every seed has a working
+directory, in which all variants share what comes before them. What is there already is not made
+again.
 """
 
+import dataclasses
 import pathlib
+from collections.abc import Callable, Sequence
 
-import numpy as np
 from absl import flags
 
 from kc_jax import artifacts, command
+from kc_jax.artifacts import Workdir
 from kc_jax.config import build
-from kc_jax.stages import runner
+from kc_jax.stages import runner, study_tables
 
 _OUTPUT = flags.DEFINE_string("output", None, "Where the table goes; by default WORKDIR/table.md.")
-SHARED_STAGES = ("train_generalist", "train_teachers", "write_soft_targets")
-METRICS = {
-    "mean_vertical_ap": "mean AP",
-    "mean_vertical_top1": "top-1 in vertical",
-    "top1": "top-1",
-    "top5": "top-5",
-    "ancestor_ap": "ancestors' AP",
+
+
+@dataclasses.dataclass(frozen=True)
+class Kind:
+    """Says what a study varies.
+
+    Attributes:
+      part: of the configuration, which has a ``name``.
+      stages: run for every variant.
+      last_stages: run once all variants of a seed are there.
+      read: function (working directory, variants) → results of a seed.
+      table: function (title, variants, results of every seed) → Markdown.
+    """
+
+    part: str
+    stages: Sequence[str]
+    last_stages: Sequence[str]
+    read: Callable
+    table: Callable
+
+
+def _read_students(workdir: Workdir, names: Sequence[str]) -> dict:
+    del names
+    return artifacts.read_json(workdir.results)
+
+
+def _read_processes(workdir: Workdir, names: Sequence[str]) -> dict[str, dict]:
+    return {name: artifacts.read_json(workdir.generation_results(name)) for name in names}
+
+
+KINDS = {
+    "students": Kind(
+        part="student",
+        stages=("train_generalist", "train_teachers", "write_soft_targets", "train_student"),
+        last_stages=("evaluate",),
+        read=_read_students,
+        table=study_tables.students_table,
+    ),
+    "processes": Kind(
+        part="generations",
+        stages=("train_generalist", "run_generations"),
+        last_stages=("report_generations",),
+        read=_read_processes,
+        table=study_tables.processes_table,
+    ),
 }
 
 
-def cell_config(study, seed: int, student: str):
-    """Builds the configuration of one student and seed.
+def kind_of(study) -> tuple[Kind, dict]:
+    """Gives what a study varies, and its variants."""
+    (name,) = KINDS.keys() & study.keys()
+    return KINDS[name], study[name]
+
+
+def cell_config(study, seed: int, name: str):
+    """Builds the configuration of one variant and seed.
 
     Args:
-      study: the study's ConfigDict: ``base``, ``students`` and ``seeds``.
+      study: the study's ConfigDict: ``base``, ``seeds``, and ``students`` or ``processes``.
       seed: of everything random in training.
-      student: name of the student.
+      name: of the variant.
     """
+    kind, variants = kind_of(study)
     options = study.base.copy_and_resolve_references()
     options.seed = seed
-    options.student.name = student
-    options.student.update(study.students[student])
+    options[kind.part].name = name
+    options[kind.part].update(variants[name])
     return build(options)
 
 
@@ -47,57 +95,25 @@ def run_study(study, root: pathlib.Path) -> list[dict]:
       root: working directory of the study.
 
     Returns:
-      For each seed the content of its results.json.
+      The results of each seed.
     """
+    kind, variants = kind_of(study)
     results = []
     for seed in study.seeds:
-        workdir = artifacts.Workdir(root / f"seed_{seed}")
-        for student in study.students:
-            config = cell_config(study, seed, student)
-            runner.run_stages(config, workdir, (*SHARED_STAGES, "train_student"))
-        runner.run_stages(config, workdir, ("evaluate",))
-        results.append(artifacts.read_json(workdir.results))
+        workdir = Workdir(root / f"seed_{seed}")
+        for name in variants:
+            config = cell_config(study, seed, name)
+            runner.run_stages(config, workdir, kind.stages)
+        runner.run_stages(config, workdir, kind.last_stages)
+        results.append(kind.read(workdir, list(variants)))
     return results
-
-
-def table(study, results: list[dict]) -> str:
-    """Writes mean ± standard deviation over seeds as a Markdown table.
-
-    Args:
-      study: the study's ConfigDict.
-      results: of `run_study`.
-    """
-    methods = ["generalist", *study.students, "specialists"]
-    noise = "SYNTHETIC INPUT: no figure means anything. " if results[0].get("synthetic") else ""
-    lines = [
-        f"{noise}{study.title}: {results[0]['classes']} classes, "
-        f"{results[0]['verticals']} verticals, {len(results)} seeds, mean ± standard deviation, %.",
-        "",
-        f"| method | head | {' | '.join(METRICS.values())} | parameters | images seen |",
-        f"|---|---|{'---:|' * (len(METRICS) + 2)}",
-    ]
-    for method in methods:
-        runs = [result["methods"][method] for result in results]
-        cells = [_mean_and_deviation([run[key] for run in runs]) for key in METRICS]
-        lines.append(
-            f"| {method} | {runs[0]['head']} | {' | '.join(cells)} | {runs[0]['params']:,} | "
-            f"{runs[0]['images_seen']:,} |"
-        )
-    return "\n".join(lines) + "\n"
-
-
-def _mean_and_deviation(values: list) -> str:
-    if None in values:
-        return "—"
-    percent = 100 * np.asarray(values)
-    deviation = f" ± {np.std(percent, ddof=1):.1f}" if len(percent) > 1 else ""
-    return f"{np.mean(percent):.1f}{deviation}"
 
 
 def main(study, workdir: str | None):
     """Runs a study and prints its table."""
     root = pathlib.Path(workdir or "runs/study")
-    text = table(study, run_study(study, root))
+    kind, variants = kind_of(study)
+    text = kind.table(study.title, list(variants), run_study(study, root))
     output = pathlib.Path(_OUTPUT.value or root / "table.md")
     artifacts.write_text(output, text)
     print(f"{text}\nTable: {output}")

@@ -33,7 +33,8 @@ import onnxruntime
 import safetensors.numpy
 
 from kc_jax.bundle import Bundle, files
-from kc_jax.config import Model, Training, build_part
+from kc_jax.config import Model, Training
+from kc_jax.options import build_part
 from kc_jax.stages import export, networks
 
 BATCHES = (1, 2, 7)

@@ -106,3 +106,13 @@ def test_remove(tmp_path):
     for name in ("d", "f", "missing"):
         artifacts.remove(tmp_path / name)
     assert not list(tmp_path.iterdir())
+
+
+def test_differences_name_the_leaves():
+    old = {"a": {"b": 1, "c": [1]}, "d": 1, "e": 1, "g": None}
+    new = {"a": {"b": 2, "c": [1]}, "d": {"x": 1}, "e": None, "f": None, "h": None}
+    assert artifacts.describe_differences(old, new) == [
+        "a.b: 1 → 2", "d: 1 → {'x': 1}", "e: 1 → None", "f: missing → None", "g: None → missing",
+        "h: missing → None",
+    ]
+    assert artifacts.describe_differences(old, old) == []

@@ -12,13 +12,14 @@ from kc_jax.config import ConfigError
 STRINGS = {
     "head": "FC8-SC4", "init_from": "scratch", "schedule": "cosine", "level": "vertical",
     "initial": "sqrt_size", "compute_dtype": "float32", "judged_on": "test", "layout": "auto",
-    "balance": "none",
-    "prediction_kind": "logits", "missing": "labels",
+    "balance": "none", "kind": "sgd", "augmentation": "photo",
+    "test_augmentation": "photo_centre",
+    "prediction_kind": "logits", "missing": "labels", "loss": "softmax", "teacher_signal": "stored",
 }
-NUMBERS = {"model": 1, "distill_weight": 0.0, "warmup": 0.1, "seed": 0,
+NUMBERS = {"model": 1, "momentum": 0.9, "distill_weight": 0.0, "warmup": 0.1, "seed": 0,
            "validation_share": 0.2, "test_share": 0.2, "wanted_precision": 0.9,
-           "balance_strength": 0.5}
-LISTS = {"init_parts": ("backbone",), "sinks": ("wandb",)}
+           "balance_strength": 0.5, "confidence": 0.6, "label_smearing": False}
+LISTS = {"init_parts": ("backbone",), "sinks": ("wandb",), "milestones": (0.5, 0.75)}
 
 
 def sample(cls=config.Config):
@@ -120,7 +121,10 @@ def test_wrong_types(path, value, expected):
 @pytest.mark.parametrize(
     "path, value, expected",
     [
-        ("student.optimizer.schedule", "step", "constant, linear, cosine"),
+        ("student.optimizer.schedule", "step", "constant, linear, cosine, steps"),
+        ("data.augmentation", "glyf", "glyph, glyph_centre, photo"),
+        ("data.test_augmentation", "centre", "glyph, glyph_centre, photo"),
+        ("student.optimizer.kind", "adam", "adagrad, sgd"),
         ("student.self_paced.level", "classes", "none, vertical, class"),
         ("student.self_paced.initial", "ten", "sqrt_size, constant"),
         ("student.balance", "classes", "none, vertical, class"),
@@ -156,6 +160,46 @@ def test_options_that_may_be_none_at_all(path):
         config.build(changed(path, -1))
 
 
+@pytest.mark.parametrize("path", [
+    "model.kernel_stddev", "student.optimizer.initial_accumulator", "student.optimizer.momentum",
+    "student.optimizer.weight_decay", "student.self_paced.deviation",
+    "teachers.optimizer.multipliers.logits",
+])
+def test_numbers_that_are_not_negative(path):
+    config.build(changed(path, 0.0))
+    with pytest.raises(ConfigError, match=f"config.{path} is -0.5; expected at least 0"):
+        config.build(changed(path, -0.5))
+
+
+@pytest.mark.parametrize("path, value, expected", [
+    ("mesh.data", 0, "other than 0"), ("mesh.data", -2, "at least -1"),
+    ("mesh.model", 0, "more than 0"), ("mesh.model", -1, "more than 0"),
+])
+def test_meshes_have_devices(path, value, expected):
+    config.build(changed("mesh.data", -1))
+    with pytest.raises(ConfigError, match=f"config.{path} is {value}; expected {expected}"):
+        config.build(changed(path, value))
+
+
+def test_momentum_is_less_than_1():
+    path = "student.optimizer.momentum"
+    with pytest.raises(ConfigError, match=f"config.{path} is 1.0; expected less than 1"):
+        config.build(changed(path, 1))
+
+
+@pytest.mark.parametrize("value, message", [
+    ((0.5, 0.5), " is \\(0.5, 0.5\\); expected increasing"),
+    ((0.75, 0.5), " is \\(0.75, 0.5\\); expected increasing"),
+    ((0.5, 1.0), "\\[1\\] is 1.0; expected less than 1"),
+    ((0, 0.5), "\\[0\\] is 0.0; expected more than 0"),
+])
+def test_milestones(value, message):
+    path = "student.optimizer.milestones"
+    assert config.build(changed(path, [])).student.optimizer.milestones == ()
+    with pytest.raises(ConfigError, match=f"config.{path}{message}"):
+        config.build(changed(path, value))
+
+
 @pytest.mark.parametrize("path,words", [
     ("student.optimizer.learning_rate", "more than 0"),
     ("student.optimizer.multipliers.pace", "at least 0"),
@@ -176,7 +220,8 @@ def test_shares(path, value):
 
 @pytest.mark.parametrize("value", [0, 0.5, 1])
 def test_shares_include_their_ends(value):
-    assert config.build(changed("student.distill_weight", value)).student.distill_weight == value
+    built = config.build(changed("student.balance_strength", value))
+    assert built.student.balance_strength == value
 
 
 def test_heads_are_checked():
@@ -197,17 +242,13 @@ def test_heads_are_checked():
         ("student.name", "a-b", "is 'a-b'; expected a word of letters"),
         ("student.name", "", "is ''; expected a word of letters"),
         ("student.name", "generalist", "other than generalist"),
+        ("student.distill_weight", 0.5, "is 0.5; what specialists say are sigmoid scores"),
+        ("generations.loss", "sigmoid", "is 'sigmoid'; it must be 'softmax'"),
+        ("generations.init_from", "generalist", "it must be 'scratch'"),
+        ("generations.tolerance.confidence", 0.2, "above 1/3 and up to 1"),
+        ("generations.tolerance.confidence", 1.5, "expected 0 to 1"),
     ],
 )
 def test_options_must_fit_together(path, value, message):
     with pytest.raises(ConfigError, match=rf"config\.{path}.*{message}"):
         config.build(changed(path, value))
-
-
-def test_differences_name_the_leaves():
-    old = {"a": {"b": 1, "c": [1]}, "d": 1, "e": 1}
-    new = {"a": {"b": 2, "c": [1]}, "d": {"x": 1}, "f": 3}
-    assert config.describe_differences(old, new) == [
-        "a.b: 1 → 2", "d: 1 → {'x': 1}", "e: 1 → None", "f: None → 3",
-    ]
-    assert config.describe_differences(old, old) == []

@@ -73,8 +73,8 @@ def test_bad_files_are_named_and_the_rest_is_done(directory, folder, capsys):
     assert run(directory, folder, "missing.png", "--format=jsonl") == predict.SOME_WERE_BAD
     captured = capsys.readouterr()
     assert len(captured.out.splitlines()) == 3
-    assert "broken.png is not an image" in captured.err
-    assert "missing.png cannot be read: No such file" in captured.err
+    assert "broken.png is undecodable: not an image" in captured.err
+    assert "missing.png is unreadable: No such file" in captured.err
     assert "2 files were skipped" in captured.err
 
 

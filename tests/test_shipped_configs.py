@@ -2,7 +2,15 @@ import importlib
 
 import pytest
 
-from configs import eft, folder, openimage, tfds
+from configs import (
+    eft,
+    folder,
+    generations,
+    generations_cifar100,
+    generations_imagenet,
+    openimage,
+    tfds,
+)
 from kc_jax import config
 from kc_jax.data import preparation, sources
 from kc_jax.errors import UserError
@@ -25,6 +33,53 @@ def test_presets_build(preset):
 def test_presets_for_images_of_yours_build(presets, preset, name):
     built = config.build(presets.get_config(preset))
     assert built.name == name and built.data.source in preparation.READERS
+
+
+@pytest.mark.parametrize("preset, name", [
+    ("glyphs", "generations"), ("photographs", "generations_photographs"),
+    ("smoke", "generations_smoke"),
+])
+def test_generations_learn_as_their_baseline_does(preset, name):
+    built = config.build(generations.get_config(preset))
+    assert built.name == name and built.generalist.loss == built.generations.loss == "softmax"
+    for option in ("head", "num_epochs", "batch_size", "optimizer"):
+        assert getattr(built.generalist, option) == getattr(built.generations, option)
+
+
+@pytest.mark.parametrize("options, classes, published", [
+    # He et al. (2016) and Huang et al. (2017) count for 10 classes, torchvision for 1,000.
+    (generations_cifar100.get_config("resnet20"), 10, 0.27e6),
+    (generations_cifar100.get_config("resnet110"), 10, 1.73e6),
+    (generations_cifar100.get_config("densenet100"), 10, 0.77e6),
+    (generations_cifar100.get_config("densenet190"), 10, 25.6e6),
+    (generations_imagenet.get_config(), 1000, 11.69e6),
+])
+def test_generations_networks_have_the_published_parameters(options, classes, published):
+    options.data.update({"source": "declared", "num_classes": classes, "num_verticals": 1})
+    built = config.build(options)
+    assert built.generalist.optimizer == built.generations.optimizer
+    assert built.generations.optimizer.kind == "sgd"
+    space = sources.load_label_space(built.data)
+    described = describe.describe_network(built, built.generations, space)
+    assert described["params"] == pytest.approx(published, rel=0.01)
+
+
+@pytest.mark.parametrize("depth", generations_cifar100.RESNETS)
+def test_every_depth_of_the_paper_has_a_preset(depth):
+    built = config.build(generations_cifar100.get_config(f"resnet{depth}"))
+    assert built.model.backbone_options["cifar_resnet"]["depth"] == depth
+
+
+@pytest.mark.parametrize("preset", ["glyphs", "photographs"])
+def test_the_study_of_generations_is_of_the_papers_processes(preset):
+    from kc_jax import study
+    from kc_jax.stages.generations import name_of
+
+    plan = importlib.import_module("configs.study.generations").get_config(preset)
+    names = {
+        name_of(study.cell_config(plan, 0, process).generations) for process in plan.processes
+    }
+    assert names == {"D(1.0, 0.0)", "D(1.0, 0.5)", "D(0.6, 0.5)", "D(0.6, 0.6)"}
 
 
 @pytest.mark.parametrize("plan", ["parts", "heads", "tuning:labels", "tuning:soft_targets"])

@@ -4,6 +4,7 @@ import pytest
 
 from configs import eft
 from kc_jax import study
+from kc_jax.stages import study_tables
 
 
 @pytest.fixture
@@ -42,7 +43,7 @@ def test_the_table_gives_mean_and_deviation_over_seeds(plan):
         }}
         for shift in (0.0, 0.1)
     ]
-    lines = study.table(plan, results).splitlines()
+    lines = study_tables.students_table(plan.title, list(plan.students), results).splitlines()
     row = next(line for line in lines if line.startswith("| hard"))
     deviation = np.std([30, 40], ddof=1)
     assert f"| 35.0 ± {deviation:.1f} | 50.0 ± 0.0 | 25.0 ± 0.0 |" in row
@@ -63,3 +64,36 @@ def test_a_study_shares_what_its_students_share(plan, tmp_path):
     before = [path.stat().st_mtime_ns for path in manifests]
     assert study.run_study(plan, tmp_path / "study") == results
     assert before == [path.stat().st_mtime_ns for path in manifests]
+
+
+def test_processes_by_generation_and_the_papers_claims():
+    def process(name, alone, together):
+        return {
+            "process": name, "classes": 7, "baseline": {"top1": 0.5},
+            "generations": [
+                {"top1": a, "ensemble": {"top1": b}}
+                for a, b in zip(alone, together, strict=True)
+            ],
+        }
+
+    results = [
+        {"a": process("D(0.6, 0.5)", (0.4, 0.5, 0.6 + shift), (0.4, 0.6, 0.7)),
+         "b": process("D(1.0, 0.0)", (0.5, 0.4, 0.3), (0.5, 0.5, 0.5))}
+        for shift in (0.0, 0.1)
+    ]
+    lines = study_tables.processes_table("T", ["a", "b"], results).splitlines()
+    assert "| labels alone | 50.0 ± 0.0 | | |" in lines
+    deviation = np.std([60, 70], ddof=1)
+    assert f"| D(0.6, 0.5) | 40.0 ± 0.0 | 50.0 ± 0.0 | 65.0 ± {deviation:.1f} |" in lines
+    assert "| D(0.6, 0.5), together | 40.0 ± 0.0 | 60.0 ± 0.0 | 70.0 ± 0.0 |" in lines
+    assert "| D(1.0, 0.0) | 0.0 ± 0.0 | -10.0 ± 0.0 | -15.0 ± 0.0 | 0.0 ± 0.0 |" in lines
+    claims = next(line for line in lines if line.startswith("| D(0.6, 0.5) | -10.0"))
+    assert claims.split(" | ")[2].startswith("15.0 ±")
+
+
+def test_a_study_of_processes_varies_generations(plan):
+    del plan.students
+    plan.processes = {"strict": {"tolerance": {"confidence": 1.0}}}
+    built = study.cell_config(plan, 3, "strict")
+    assert (built.seed, built.generations.name) == (3, "strict")
+    assert built.generations.tolerance.confidence == 1.0

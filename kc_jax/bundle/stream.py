@@ -10,8 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from kc_jax.bundle.images import BadImageError, read_square
+from kc_jax.bundle.images import read_square
 from kc_jax.bundle.loaded import Bundle, Name
+from kc_jax.data.images import UNREADABLE, BadImageError
 
 AHEAD = 2  # Batches given to the device before the first one's names are asked for.
 
@@ -119,4 +120,4 @@ def _read(bundle: Bundle, file: str) -> np.ndarray | BadImageError:
     except BadImageError as error:
         return error
     except OSError as error:
-        return BadImageError(f"cannot be read: {error.strerror}")
+        return BadImageError(UNREADABLE, error.strerror or str(error))

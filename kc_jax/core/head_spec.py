@@ -3,9 +3,11 @@
 import dataclasses
 import re
 
+LINEAR = "linear"
 GRAMMAR = (
     "FC<width>-FC<width>, FC<width>-SC<width>, SC<width>-SC<width> or "
-    "FC<width>-SC(<width>,<generic width>), as in FC4096-SC512 or FC4096-SC(512,128)"
+    "FC<width>-SC(<width>,<generic width>), as in FC4096-SC512 or FC4096-SC(512,128), or "
+    f"{LINEAR} for no top layers"
 )
 _PATTERN = re.compile(r"(FC|SC)(\d+)-(FC|SC)(?:(\d+)|\((\d+),(\d+)\))")
 
@@ -15,7 +17,8 @@ class HeadSpec:
     """Describes the trunk (top-1 layer) and the bottleneck (top-2 layer) of a classifier.
 
     Gao et al. (2017), section 3.2 and Figure 3. FC layers are shared by all verticals; of an SC
-    layer every vertical has its own.
+    layer every vertical has its own. A linear head has neither trunk nor bottleneck, of width 0:
+    the logits see the features, as in Yang et al. (2018).
 
     Attributes:
       trunk_width: units of the trunk, s1 (of each vertical's where it is structured).
@@ -36,12 +39,15 @@ class HeadSpec:
         """Reads the papers' notation.
 
         Args:
-          text: such as ``FC4096-SC512``; spaces are ignored.
+          text: such as ``FC4096-SC512``, or ``linear``; spaces are ignored.
 
         Raises:
           ValueError: shows the text and the grammar.
         """
-        match = _PATTERN.fullmatch(text.replace(" ", ""))
+        compact = text.replace(" ", "")
+        if compact == LINEAR:
+            return cls(0, False, 0, False)
+        match = _PATTERN.fullmatch(compact)
         if match is None:
             raise ValueError(f"head {text!r} is not understood; expected {GRAMMAR}")
         trunk, trunk_width, bottleneck, plain_width, split_width, generic = match.groups()

@@ -38,13 +38,12 @@ def train_batches(
       read_threads: that make whole batches; their number changes nothing but the speed.
 
     Yields:
-      ``image`` u8[B, H, W, channels], ``record_id`` i32[B], ``view`` i32[B], ``target_ids``
-      i32[B, K], ``target_probs`` f32[B, K], ``mask`` bool[B].
+      ``image`` u8[B, H, W, channels], ``record_id`` i32[B], ``view`` i32[B], ``mask`` bool[B], and
+      what the targets give: ``target_ids`` i32[B, K], ``target_probs`` f32[B, K].
     """
     def assemble(pair) -> Batch:
         records, views = pair
-        ids, probs = targets(records, views)
-        return {**_inputs(source, records, views), "target_ids": ids, "target_probs": probs}
+        return {**_inputs(source, records, views), **targets(records, views)}
 
     dataset = _records_by_step(
         record_ids, batch_size, seed, num_views, sampler

@@ -11,6 +11,8 @@ from kc_jax.config import ConfigError, Data
 from kc_jax.core import label_space as label_spaces
 from kc_jax.core.label_space import LabelSpace
 
+NEEDED_COLUMNS = ("image_key", "label_key")
+COLUMNS = (*NEEDED_COLUMNS, "vertical_key", "id_key", "confidence_key")
 TEST_NAMES = ("test", "validation", "val")
 HELD_OUT = "held_out"
 
@@ -86,6 +88,14 @@ def split_roles(names: Iterable[str], data: Data) -> dict[str, str | None]:
         )
     learnt = "train" if test else None
     return dict.fromkeys(train, learnt) | dict.fromkeys(test, "test")
+
+
+def named_columns(data: Data) -> dict[str, str]:
+    """Gives the columns or features that the configuration names, by the options that do."""
+    return {
+        option: getattr(data, option) for option in COLUMNS
+        if option in NEEDED_COLUMNS or getattr(data, option)
+    }
 
 
 def notes_on_splits(names: Iterable[str], roles: Mapping[str, str | None]) -> tuple[str, ...]:

@@ -77,7 +77,7 @@ def _look_at(collection: Collection, position: int, max_pixels: int) -> Finding:
         image = entry.load()
     except OSError as error:
         reason = error.strerror or str(error)
-        return Finding(entry.key, entry.split, entry.labels, "", 0, "unreadable", reason)
+        return Finding(entry.key, entry.split, entry.labels, "", 0, images.UNREADABLE, reason)
     digest = hashlib.sha256(image).hexdigest()
     finding = Finding(entry.key, entry.split, entry.labels, digest, len(image))
     try:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from kc_jax import artifacts
-from kc_jax.config import ConfigError, Data, describe_differences
+from kc_jax.config import ConfigError, Data
 from kc_jax.data import inspection, packed, selection
 from kc_jax.data.collection import Collection, given_label_space
 from kc_jax.data.packed import Packed
@@ -80,7 +80,7 @@ def prepare(
             if not (directory / packed.DATASET).exists():
                 _prepare(data, collection, given, inputs, directory, shard_bytes)
     found = packed.open_packed(directory)
-    differences = describe_differences(found.manifest["inputs"], _as_json(inputs))
+    differences = artifacts.describe_differences(found.manifest["inputs"], _as_json(inputs))
     if differences:
         raise ChangedDataError(
             f"the images packed in {directory} are not those of the configuration any more ("

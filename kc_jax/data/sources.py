@@ -16,12 +16,18 @@ from kc_jax.caches import default_directory
 from kc_jax.config import ConfigError, Data
 from kc_jax.core import label_space as label_spaces
 from kc_jax.core.label_space import LabelSpace
-from kc_jax.data import glyph_list, glyph_masks, glyphs, packed, preparation, validation
+from kc_jax.data import (
+    augment,
+    glyph_list,
+    glyph_masks,
+    glyphs,
+    packed,
+    preparation,
+    validation,
+)
 from kc_jax.data.collection import given_label_space
 from kc_jax.data.images import fit_square
 
-# A photograph is read this much larger than the network sees it, for random crops.
-PHOTO_MARGIN = 1.15
 VALIDATION = "validation"
 DECLARED = "declared"  # A label space without images.
 
@@ -179,7 +185,7 @@ def stored_side(data: Data) -> int:
     """Gives the height and width of the images that a source reads, pixels."""
     if data.source == "glyph_tree":
         return glyph_masks.MASK_SIZE
-    return round(data.image_size * PHOTO_MARGIN)
+    return round(data.image_size * augment.MARGINS[data.augmentation])
 
 
 def decode(encoded: bytes) -> np.ndarray:

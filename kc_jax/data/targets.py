@@ -1,11 +1,14 @@
-"""What a network should say of a record: labels, smeared labels, soft targets, or a mixture."""
+"""What a network should say of a record: labels, smeared labels, soft targets, or both."""
 
 from collections.abc import Callable, Sequence
 
 import numpy as np
 
-# (record_ids i64[B], views i64[B]) → target_ids i32[B, K], target_probs f32[B, K].
-Targets = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
+# (record_ids i64[B], views i64[B]) → arrays of a batch, target_ids i32[B, K] and target_probs
+# f32[B, K] among them.
+Targets = Callable[[np.ndarray, np.ndarray], dict[str, np.ndarray]]
+# (record_ids i64[B], views i64[B]) → class ids i32[B, K] and probabilities f32[B, K].
+SoftTargets = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
 
 
 def label_targets(labels: Sequence[Sequence[int]]) -> Targets:
@@ -21,13 +24,15 @@ def label_targets(labels: Sequence[Sequence[int]]) -> Targets:
         unique = sorted(set(class_ids))
         ids[record, : len(unique)] = unique
         probs[record, : len(unique)] = 1.0
-    return lambda record_ids, views: (ids[record_ids], probs[record_ids])
+    return lambda record_ids, views: {
+        "target_ids": ids[record_ids], "target_probs": probs[record_ids]
+    }
 
 
-def mix(labels: Targets, soft: Targets, weight: float) -> Targets:
+def mix(labels: Targets, soft: SoftTargets, weight: float) -> Targets:
     """Mixes labels with soft targets.
 
-    The loss is linear in its targets, so this is also the mixture of the two losses.
+    The sigmoid loss is linear in its targets, so this is also the mixture of the two losses.
 
     Args:
       labels: targets of weight 1 − ``weight``.
@@ -36,10 +41,31 @@ def mix(labels: Targets, soft: Targets, weight: float) -> Targets:
     """
 
     def mixed(record_ids, views):
-        label_ids, label_probs = labels(record_ids, views)
+        hard = labels(record_ids, views)
         soft_ids, soft_probs = soft(record_ids, views)
-        ids = np.concatenate([label_ids, soft_ids], axis=-1)
-        probs = np.concatenate([(1.0 - weight) * label_probs, weight * soft_probs], axis=-1)
-        return ids, probs.astype(np.float32)
+        probs = [(1.0 - weight) * hard["target_probs"], weight * soft_probs]
+        return {
+            "target_ids": np.concatenate([hard["target_ids"], soft_ids], axis=-1),
+            "target_probs": np.concatenate(probs, axis=-1).astype(np.float32),
+        }
 
     return mixed
+
+
+def beside(labels: Targets, teacher: SoftTargets) -> Targets:
+    """Puts a teacher's scores beside the labels, for losses that are not linear in them.
+
+    Args:
+      labels: targets.
+      teacher: its first classes and their scores, which become ``teacher_ids`` and
+        ``teacher_probs``.
+    """
+
+    def both(record_ids, views):
+        teacher_ids, teacher_probs = teacher(record_ids, views)
+        return {
+            **labels(record_ids, views),
+            "teacher_ids": teacher_ids, "teacher_probs": teacher_probs,
+        }
+
+    return both

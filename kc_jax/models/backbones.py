@@ -9,9 +9,11 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from kc_jax.models.cifar_resnet import CifarResNet
 from kc_jax.models.convnext import ConvNeXt
+from kc_jax.models.densenet import DenseNet
 from kc_jax.models.inception import ImageSizeError, InceptionV2, mean_pool
-from kc_jax.models.resnet import ResNet
+from kc_jax.models.resnet import ResNet, ResNet18
 
 GROUPS = 8
 
@@ -80,8 +82,11 @@ class SmallConvNet(nn.Module):
 
 
 BACKBONES: dict[str, type[nn.Module]] = {
+    "cifar_resnet": CifarResNet,
     "convnext_tiny": ConvNeXt,
+    "densenet": DenseNet,
     "inception_v2": InceptionV2,
+    "resnet18": ResNet18,
     "resnet50": ResNet,
     "small_conv": SmallConvNet,
 }

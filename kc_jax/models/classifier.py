@@ -19,7 +19,7 @@ class Classifier(nn.Module):
 
     Its parameters lie under ``backbone``, ``trunk``, ``bottleneck``, ``logits`` and, where it is
     self-paced, ``pace``: the parts that learning rates, initialisation from another checkpoint
-    and the cost table speak of.
+    and the cost table speak of. A linear head has no ``trunk`` and no ``bottleneck``.
 
     Attributes:
       backbone: module that maps (images f32[B, H, W, channels], train) to f32[B, D].

@@ -65,7 +65,7 @@ def shared_dense(features: int, dtype: jnp.dtype) -> nn.Dense:
 
 
 class Trunk(nn.Module):
-    """Is the first top layer, ReLU: shared by the verticals or each vertical's own."""
+    """Is the first top layer, ReLU: shared by the verticals or each vertical's own, if any."""
 
     spec: HeadSpec
     num_verticals: int
@@ -75,6 +75,8 @@ class Trunk(nn.Module):
     def __call__(self, features: jax.Array) -> jax.Array:
         """Maps f32[B, D] to f32[B, s1], or to f32[B, V, s1] where the trunk is structured."""
         width = self.spec.trunk_width
+        if not width:
+            return features
         if self.spec.trunk_structured:
             layer = StructuredDense(self.num_verticals, width, self.dtype, name="individual")
         else:
@@ -83,7 +85,10 @@ class Trunk(nn.Module):
 
 
 class Bottleneck(nn.Module):
-    """Is the second top layer, ReLU: shared, each vertical's own, or a generic part of both."""
+    """Is the second top layer, ReLU: shared, each vertical's own, or a generic part of both.
+
+    A linear head has none.
+    """
 
     spec: HeadSpec
     num_verticals: int
@@ -93,6 +98,8 @@ class Bottleneck(nn.Module):
     def __call__(self, trunk: jax.Array) -> jax.Array:
         """Maps the trunk's output to f32[B, s2], or to f32[B, V, s2] where it is structured."""
         spec = self.spec
+        if not spec.bottleneck_width:
+            return trunk
         shared_width = spec.generic_width if spec.bottleneck_structured else spec.bottleneck_width
         individual_width = spec.bottleneck_width - shared_width
         parts = []

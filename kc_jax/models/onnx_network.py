@@ -5,14 +5,15 @@ import hashlib
 import json
 import pathlib
 from collections.abc import Sequence
+from typing import Annotated
 
 import numpy as np
 
 from kc_jax import artifacts
-from kc_jax.config import build_part
 from kc_jax.core import log_odds
 from kc_jax.core.label_space import LabelSpace
 from kc_jax.errors import UserError
+from kc_jax.options import Above, Not, OneOf, Positive, build_part
 
 PROVIDERS = ("CUDAExecutionProvider", "CPUExecutionProvider")
 TYPES = {"tensor(float)": np.float32, "tensor(float16)": np.float16}
@@ -38,12 +39,12 @@ class Declaration:
         empty where outputs are in the order of their ids.
     """
 
-    input_layout: str
-    image_size: int
-    scale: float
+    input_layout: Annotated[str, OneOf("NCHW", "NHWC")]
+    image_size: Positive
+    scale: Annotated[float, Above(0)]
     mean: tuple[float, ...]
-    std: tuple[float, ...]
-    output: str
+    std: tuple[Annotated[float, Not(0)], ...]
+    output: Annotated[str, OneOf("logits", "probabilities", "softmax")]
     classes: tuple[str, ...]
 
 
@@ -195,11 +196,10 @@ def _read_declaration(path: pathlib.Path, channels: int) -> Declaration:
     declared = build_part(Declaration, options, str(where))
     for key in ("mean", "std"):
         values = getattr(declared, key)
-        is_good = all(isinstance(value, int | float) for value in values)
-        if not is_good or len(values) not in (1, channels) or (key == "std" and 0 in values):
+        if len(values) not in (1, channels):
             raise OnnxError(
                 f"{where} has the {key!r} {list(values)}; expected a number, or one for each of "
-                f"{channels} channels, in a list{', none of them 0' if key == 'std' else ''}"
+                f"{channels} channels, in a list"
             )
     return declared
 

@@ -1,6 +1,6 @@
-"""ResNet with bottleneck blocks, as torchvision and timm have it."""
+"""ResNets of basic and of bottleneck blocks, as torchvision and timm have them."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import flax.linen as nn
 import jax
@@ -10,9 +10,49 @@ from kc_jax.models.colours import imagenet_normalise
 
 BATCH_NORM_EPSILON = 1e-5
 MOMENTUM = 0.9  # PyTorch counts the other way and calls it 0.1.
-EXPANSION = 4
 
 he_normal = nn.initializers.variance_scaling(2.0, "fan_out", "normal")
+
+
+class Unit(NamedTuple):
+    """One convolution of a block.
+
+    Attributes:
+      kernel_size: height and width of the kernel.
+      expansion: output channels over those of the block's first convolution.
+      strided: whether it has the block's stride.
+    """
+
+    kernel_size: int
+    expansion: int
+    strided: bool
+
+
+BLOCKS: dict[str, tuple[Unit, ...]] = {
+    "basic": (Unit(3, 1, True), Unit(3, 1, False)),
+    "bottleneck": (Unit(1, 1, False), Unit(3, 1, True), Unit(1, 4, False)),
+}
+
+
+def batch_norm(images: jax.Array, train: bool, scale_init: Any = nn.initializers.ones) -> jax.Array:
+    """Normalizes the channels, in a layer named ``batch_norm`` of the module that calls.
+
+    Args:
+      images: [B, H, W, C].
+      train: whether by the batch, whose statistics then move the running ones.
+      scale_init: initializer of the scale.
+
+    Returns:
+      f32[B, H, W, C]; Flax's normalization mixes types where its input is of another one.
+    """
+    norm = nn.BatchNorm(
+        use_running_average=not train,
+        momentum=MOMENTUM,
+        epsilon=BATCH_NORM_EPSILON,
+        scale_init=scale_init,
+        name="batch_norm",
+    )
+    return norm(images.astype(jnp.float32))
 
 
 class NormalizedConvolution(nn.Module):
@@ -45,61 +85,76 @@ class NormalizedConvolution(nn.Module):
             dtype=self.dtype,
             name="convolution",
         )(images)
-        # In float32, because Flax's normalization otherwise mixes types.
-        images = nn.BatchNorm(
-            use_running_average=not train,
-            momentum=MOMENTUM,
-            epsilon=BATCH_NORM_EPSILON,
-            scale_init=self.scale_init,
-            name="batch_norm",
-        )(images.astype(jnp.float32))
-        return images.astype(self.dtype)
+        return batch_norm(images, train, self.scale_init).astype(self.dtype)
 
 
-class BottleneckBlock(nn.Module):
-    """Three convolutions, 1×1, 3×3 and 1×1, beside a shortcut.
+class ResidualBlock(nn.Module):
+    """Convolutions, one after the other, beside a shortcut.
+
+    Where sizes change, the shortcut is a 1×1 convolution; or it takes every other place and fills
+    the further channels with zeros, which needs no parameters (option A of He et al. 2016).
 
     Attributes:
-      features: channels of the first two convolutions; the last has four times as many.
-      stride: of the 3×3 convolution and the shortcut.
+      block: a key of `BLOCKS`.
+      features: channels of the first convolution.
+      stride: of one of the 3×3 convolutions and the shortcut.
+      projects: whether a shortcut that changes sizes is a convolution.
       dtype: type of the computation.
     """
 
+    block: str
     features: int
     stride: int
+    projects: bool
     dtype: Any
 
     @nn.compact
     def __call__(self, images: jax.Array, train: bool) -> jax.Array:
         """Applies the block to `images` [B, H, W, C]."""
-        features, wide = self.features, EXPANSION * self.features
+        units = BLOCKS[self.block]
+        wide = units[-1].expansion * self.features
 
         def convolve(inputs, *options, name, **more):
             layer = NormalizedConvolution(*options, dtype=self.dtype, name=name, **more)
             return layer(inputs, train)
 
-        inner = nn.relu(convolve(images, features, 1, name="unit_1"))
-        inner = nn.relu(convolve(inner, features, 3, self.stride, name="unit_2"))
-        # A block begins as its shortcut, which lets deep networks start to learn.
-        inner = convolve(inner, wide, 1, scale_init=nn.initializers.zeros, name="unit_3")
+        inner = images
+        for number, (size, expansion, strided) in enumerate(units, start=1):
+            last = number == len(units)
+            inner = convolve(
+                inner, expansion * self.features, size, self.stride if strided else 1,
+                # A block begins as its shortcut, which lets deep networks start to learn.
+                scale_init=nn.initializers.zeros if last else nn.initializers.ones,
+                name=f"unit_{number}",
+            )
+            inner = inner if last else nn.relu(inner)
         if self.stride > 1 or images.shape[-1] != wide:
-            images = convolve(images, wide, 1, self.stride, name="shortcut")
+            if self.projects:
+                images = convolve(images, wide, 1, self.stride, name="shortcut")
+            else:
+                images = images[:, :: self.stride, :: self.stride]
+                further = (0, wide - images.shape[-1])
+                images = jnp.pad(images, ((0, 0), (0, 0), (0, 0), further))
         return nn.relu(inner + images)
 
 
 class Stage(nn.Module):
-    """Bottleneck blocks of one width, of which the first may halve height and width.
+    """Blocks of one width, of which the first may halve height and width.
 
     Attributes:
       size: blocks.
-      features: see `BottleneckBlock`.
+      block: see `ResidualBlock`, as of the following ones.
+      features: channels of each block's first convolution.
       stride: of the first block.
+      projects: whether shortcuts that change sizes are convolutions.
       dtype: type of the computation.
     """
 
     size: int
+    block: str
     features: int
     stride: int
+    projects: bool
     dtype: Any
 
     @nn.compact
@@ -107,8 +162,10 @@ class Stage(nn.Module):
         """Applies the blocks to `images` [B, H, W, C]."""
         for index in range(self.size):
             stride = 1 if index else self.stride
-            block = BottleneckBlock(self.features, stride, self.dtype, name=f"block_{index}")
-            images = block(images, train)
+            images = ResidualBlock(
+                self.block, self.features, stride, self.projects, self.dtype,
+                name=f"block_{index}",
+            )(images, train)
         return images
 
 
@@ -121,19 +178,24 @@ class ResNet(nn.Module):
     Attributes:
       stage_sizes: blocks of each stage; the default is ResNet-50, (3, 4, 23, 3) is ResNet-101.
       width: channels of the stem; 32 of them give 1,024 features, the default 64 give 2,048.
+      block: ``bottleneck``, or ``basic`` as in ResNet-18 and ResNet-34, whose features are a fourth
+        as many.
       dtype: type of the computation; parameters, statistics and features are float32.
 
     Raises:
-      ValueError: there is no stage, or one without blocks.
+      ValueError: there is no stage, one without blocks, or no such block.
     """
 
     stage_sizes: tuple[int, ...] = (3, 4, 6, 3)
     width: int = 64
+    block: str = "bottleneck"
     dtype: Any = jnp.float32
 
     def __post_init__(self):
         if not self.stage_sizes or min(self.stage_sizes) < 1:
             raise ValueError(f"stage_sizes must be positive numbers: {self.stage_sizes}")
+        if self.block not in BLOCKS:
+            raise ValueError(f"unknown block {self.block!r}; the choices are {', '.join(BLOCKS)}")
         super().__post_init__()
 
     @nn.compact
@@ -159,6 +221,15 @@ class ResNet(nn.Module):
         )
         for index, size in enumerate(self.stage_sizes):
             features, stride = self.width * 2**index, 2 if index else 1
-            stage = Stage(size, features, stride, self.dtype, name=f"stage_{index + 1}")
-            images = stage(images, train)
+            images = Stage(
+                size, self.block, features, stride, projects=True, dtype=self.dtype,
+                name=f"stage_{index + 1}",
+            )(images, train)
         return images.mean(axis=(1, 2), dtype=jnp.float32)
+
+
+class ResNet18(ResNet):
+    """Is the ResNet of basic blocks, two in each of four stages."""
+
+    stage_sizes: tuple[int, ...] = (2, 2, 2, 2)
+    block: str = "basic"

@@ -103,7 +103,7 @@ def from_logical(layout: TiledLayout, params: dict, level: str | None) -> dict:
     """
     params = dict(params)
     for part in ("trunk", "bottleneck"):
-        if "individual" in params[part]:
+        if "individual" in params.get(part, {}):
             own = jax.tree.map(lambda x: _slots(layout, x), params[part]["individual"])
             params[part] = {**params[part], "individual": own}
     verticals = [params["logits"][f"vertical_{v}"] for v in range(len(layout.sizes))]
@@ -120,7 +120,7 @@ def to_logical(layout: TiledLayout, params: dict, level: str | None) -> dict:
     """Undoes `from_logical`; padding is dropped."""
     params = dict(params)
     for part in ("trunk", "bottleneck"):
-        if "individual" in params[part]:
+        if "individual" in params.get(part, {}):
             own = jax.tree.map(lambda x: x[layout.slot_of_vertical], params[part]["individual"])
             params[part] = {**params[part], "individual": own}
     ends = np.cumsum(layout.sizes)[:-1].tolist()

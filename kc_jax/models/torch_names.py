@@ -49,6 +49,7 @@ CONVNEXT_TORCHVISION: Naming = (
 
 # By the name of the backbone: the namings that files of it may have.
 NAMINGS: dict[str, tuple[Naming, ...]] = {
+    "resnet18": (RESNET,),
     "resnet50": (RESNET,),
     "convnext_tiny": (CONVNEXT_TIMM, CONVNEXT_TORCHVISION),
 }

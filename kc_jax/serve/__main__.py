@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 from kc_jax import command
 from kc_jax.errors import UserError
+from kc_jax.serve.limits import Limits
 
 GRACE_SECONDS = 30
 
@@ -27,9 +28,11 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--port", type=int, default=8000, help="(8000; 0 takes one that is free)")
     parser.add_argument("--batch_size", type=number, default=16, help="images at once (16)")
     parser.add_argument("--max_wait_ms", type=float, default=3.0, help="for others (3)")
-    parser.add_argument("--max_bytes", type=number, default=10_000_000, help="of a request (10 MB)")
-    parser.add_argument("--max_pixels", type=number, default=25_000_000, help="of an image (25 M)")
-    parser.add_argument("--max_requests", type=number, default=64, help="under way at once (64)")
+    for name, meaning in (
+        ("max_bytes", "of a request"), ("max_pixels", "of an image"), ("max_requests", "at once"),
+    ):
+        most = getattr(Limits, name)
+        parser.add_argument(f"--{name}", type=number, default=most, help=f"{meaning} ({most:,})")
     return parser.parse_args(arguments)
 
 
@@ -45,7 +48,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
             f"serving needs {error.name}; install it with: pip install 'kc_jax[serve]'"
         ) from None
     from kc_jax.bundle import Bundle
-    from kc_jax.serve.uploads import Limits
 
     # Uvicorn raises the signal again when it has stopped; a stop that was asked for is a success.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))

@@ -12,12 +12,14 @@ from fastapi.responses import HTMLResponse, JSONResponse, Response
 from starlette.requests import ClientDisconnect
 
 from kc_jax.bundle import Bundle
-from kc_jax.bundle.images import BadImageError, TooManyPixelsError, read_square
+from kc_jax.bundle.images import read_square
 from kc_jax.bundle.loaded import UnknownVerticalError
 from kc_jax.bundle.writers import as_fields
+from kc_jax.data.images import TOO_LARGE, BadImageError
 from kc_jax.serve.batcher import Batcher, make_classify
+from kc_jax.serve.limits import Limits
 from kc_jax.serve.metrics import CONTENT_TYPE, Metrics
-from kc_jax.serve.uploads import Limits, read_image
+from kc_jax.serve.uploads import read_image
 
 PAGE = pathlib.Path(__file__).with_name("page.html")
 PAGE_POLICY = (  # The page is one file and speaks to its own server alone.
@@ -98,15 +100,18 @@ def _add_predict(app: FastAPI, bundle: Bundle, limits: Limits, metrics: Metrics)
         if under_way.locked():
             metrics.requests.labels(503).inc()
             return _error(503, "too many requests are under way", {"Retry-After": "1"})
-        start = time.perf_counter()
-        async with under_way:
-            with metrics.under_way.track_inprogress():
-                response = await _as_response(
-                    answer(request, top, [name for name in verticals.split(",") if name])
-                )
-        metrics.seconds.observe(time.perf_counter() - start)
-        metrics.requests.labels(response.status_code).inc()
-        return response
+        start, status = time.perf_counter(), 500
+        try:
+            async with under_way:
+                with metrics.under_way.track_inprogress():
+                    response = await _as_response(
+                        answer(request, top, [name for name in verticals.split(",") if name])
+                    )
+            status = response.status_code
+            return response
+        finally:
+            metrics.seconds.observe(time.perf_counter() - start)
+            metrics.requests.labels(status).inc()
 
 
 async def _as_response(answer) -> Response:
@@ -115,10 +120,8 @@ async def _as_response(answer) -> Response:
         return JSONResponse(await answer)
     except HTTPException as error:
         return _error(error.status_code, error.detail)
-    except TooManyPixelsError as error:
-        return _error(413, f"the image {error}")
     except BadImageError as error:
-        return _error(422, f"the file {error}")
+        return _error(413 if error.kind == TOO_LARGE else 422, f"the file is {error}")
     except UnknownVerticalError as error:
         return _error(400, str(error))
     except ClientDisconnect:

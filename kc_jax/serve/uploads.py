@@ -1,31 +1,15 @@
 """The image in a request's body, within limits."""
 
 import asyncio
-import dataclasses
 from collections.abc import AsyncIterator
 
 from fastapi import HTTPException, Request
 from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 
+from kc_jax.serve.limits import Limits
+
 MAX_FIELDS = 8  # Of a form, besides the image.
-
-
-@dataclasses.dataclass(frozen=True)
-class Limits:
-    """Says what is asked of one server at most.
-
-    Attributes:
-      max_bytes: of a request's body.
-      max_pixels: of an image.
-      max_seconds: that a body may take to arrive.
-      max_requests: under way at once; more are told to come again.
-    """
-
-    max_bytes: int = 10_000_000
-    max_pixels: int = 25_000_000
-    max_seconds: float = 30.0
-    max_requests: int = 64
 
 
 async def read_image(request: Request, limits: Limits) -> bytes:

@@ -27,7 +27,7 @@ class CalibrationJudge:
         self._space, self._labels, self._wanted_precision = (
             test.space, test.labels, wanted_precision
         )
-        named = np.unique([c for ids in test.source.labels for c in ids])
+        named = np.flatnonzero(test.is_named)
         verticals = test.space.vertical_of_class[named]
         self._verticals = np.unique(verticals)
         self._named = [named[verticals == v] for v in self._verticals]

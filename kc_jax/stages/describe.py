@@ -2,7 +2,10 @@
 
 import dataclasses
 import functools
+from typing import NamedTuple
 
+import jax
+from flax import linen as nn
 from rich.console import Console
 from rich.table import Table
 
@@ -16,10 +19,18 @@ from kc_jax.stages import memory, networks
 
 # Inception's blocks are summed; heads keep a row each.
 LAYER_DEPTH = 2
+# Each network, in the order of the tables, and the stage that trains it.
+TRAINED_BY = {
+    "student": "train_student", "generalist": "train_generalist", "teachers": "train_teachers",
+    "generations": "run_generations",
+}
 
 
 def run(config: Config, workdir: Workdir) -> bool:
-    """Writes describe.json and prints it as a table; tells whether there was anything to do."""
+    """Writes describe.json and prints it as tables; tells whether there was anything to do.
+
+    The networks are those that the configuration's stages train, all where these train none.
+    """
     space = sources.load_label_space(config.data)
     inputs = _inputs(config, space)
     if workdir.describe.exists():
@@ -27,12 +38,9 @@ def run(config: Config, workdir: Workdir) -> bool:
         if description["inputs"] == inputs:
             _print(description)
             return False
-    student = describe_network(config, config.student, space)
-    generalist = describe_network(config, config.generalist, space)
-    teachers = [
-        describe_network(config, config.teachers, space.restrict(v))
-        for v in range(space.num_verticals)
-    ]
+    singles = {
+        name: getattr(config, name) for name in _names(config) if name != "teachers"
+    }
     description = {
         "inputs": inputs,
         "classes": space.num_classes,
@@ -41,22 +49,14 @@ def run(config: Config, workdir: Workdir) -> bool:
             "data": max(config.mesh.data, 1),
             "model": config.mesh.model,
             "bytes_per_device": {
-                name: memory.bytes_per_device(config, getattr(config, name), space)
-                for name in ("student", "generalist")
+                name: memory.bytes_per_device(config, training, space)
+                for name, training in singles.items()
             },
         },
-        "student": student,
-        "generalist": generalist,
-        "teachers": {
-            "head": config.teachers.head,
-            "count": len(teachers),
-            "params": sum(t["params"] for t in teachers),
-            "multiply_adds": sum(t["multiply_adds"] for t in teachers),
-            "layers": teachers[0]["layers"],
-            "per_vertical": {
-                name: {"params": t["params"], "multiply_adds": t["multiply_adds"]}
-                for name, t in zip(space.verticals, teachers, strict=True)
-            },
+        "networks": {
+            name: describe_network(config, singles[name], space) if name in singles
+            else _describe_teachers(config, space)
+            for name in _names(config)
         },
     }
     artifacts.write_json(workdir.describe, description)
@@ -64,13 +64,37 @@ def run(config: Config, workdir: Workdir) -> bool:
     return True
 
 
+def _names(config: Config) -> list[str]:
+    trained = [name for name, stage in TRAINED_BY.items() if stage in config.stages]
+    return trained or list(TRAINED_BY)
+
+
 def _inputs(config: Config, space: LabelSpace) -> str:
-    heads = [getattr(config, name) for name in ("student", "generalist", "teachers")]
     return artifacts.fingerprint([
         space.fingerprint, config.data.image_size, config.data.channels,
         dataclasses.asdict(config.model),
-        [dataclasses.asdict(training) for training in heads], dataclasses.asdict(config.mesh),
+        {name: dataclasses.asdict(getattr(config, name)) for name in _names(config)},
+        dataclasses.asdict(config.mesh),
     ])
+
+
+def _describe_teachers(config: Config, space: LabelSpace) -> dict:
+    """Counts the teachers of all verticals together, and shows the layers of the first."""
+    teachers = {
+        name: describe_network(config, config.teachers, space.restrict(v))
+        for v, name in enumerate(space.verticals)
+    }
+    sizes = {
+        name: {"params": teacher["params"], "multiply_adds": teacher["multiply_adds"]}
+        for name, teacher in teachers.items()
+    }
+    return {
+        "head": config.teachers.head,
+        "count": len(teachers),
+        **_sums(list(sizes.values())),
+        "layers": teachers[space.verticals[0]]["layers"],
+        "per_vertical": sizes,
+    }
 
 
 def describe_network(config: Config, training: Training, space: LabelSpace) -> dict:
@@ -85,19 +109,45 @@ def describe_network(config: Config, training: Training, space: LabelSpace) -> d
       ``head``, ``params``, ``multiply_adds`` and ``layers``, rows of `cost.layer_table`.
     """
     model = networks.build_model(config.model, training, space, config.seed)
-    variables = memory.network_shapes(config, model)
-    multiply_adds = cost.multiply_adds(
-        functools.partial(model.apply, train=False), variables, memory.images_shape(config, 1),
-        root="Classifier",
-    )
-    layers = cost.layer_table(multiply_adds, cost.parameters(variables["params"]), LAYER_DEPTH)
-    layers = _merge_verticals(layers)
+    backbone = _count(model.backbone, memory.images_shape(config, 1))
+    head = _count(model.clone(backbone=_Given()), backbone.output)
+    multiply_adds = _below("backbone", backbone.multiply_adds) | head.multiply_adds
+    params = _below("backbone", backbone.params) | head.params
+    layers = _merge_verticals(cost.layer_table(multiply_adds, params, LAYER_DEPTH))
     return {
         "head": training.head,
         "params": sum(row["params"] for row in layers),
         "multiply_adds": sum(row["multiply_adds"] for row in layers),
         "layers": layers,
     }
+
+
+class _Given(nn.Module):
+    """Takes a backbone's place where its features are given."""
+
+    def __call__(self, features, train):
+        return features
+
+
+class _Counts(NamedTuple):
+    """Holds parameters and multiply-adds by module path, and the shape of what comes out."""
+
+    params: dict[str, int]
+    multiply_adds: dict[str, int]
+    output: jax.ShapeDtypeStruct
+
+
+@functools.lru_cache(maxsize=16)  # All networks of a run have one backbone.
+def _count(module: nn.Module, inputs: jax.ShapeDtypeStruct) -> _Counts:
+    init = functools.partial(module.init_with_output, train=False)
+    output, variables = jax.eval_shape(init, jax.random.key(0), inputs)
+    apply = functools.partial(module.apply, train=False)
+    multiply_adds = cost.multiply_adds(apply, variables, inputs, root=type(module).__name__)
+    return _Counts(cost.parameters(variables.get("params", {})), multiply_adds, output)
+
+
+def _below(name: str, counts: dict[str, int]) -> dict[str, int]:
+    return {f"{name}/{path}".rstrip("/"): count for path, count in counts.items()}
 
 
 def _merge_verticals(layers: list[dict]) -> list[dict]:
@@ -113,8 +163,7 @@ def _merge_verticals(layers: list[dict]) -> list[dict]:
 
 def _print(description: dict) -> None:
     console = Console()
-    for name in ("student", "generalist", "teachers"):
-        network = description[name]
+    for name, network in description["networks"].items():
         count = f", {network['count']} networks" if "count" in network else ""
         table = Table(title=f"{name} {network['head']}{count}", title_justify="left")
         table.add_column("layer")
@@ -138,7 +187,7 @@ def _memory_table(described: dict) -> Table:
     table = Table(title=title, title_justify="left")
     table.add_column("network")
     networks_bytes = described["bytes_per_device"]
-    for heading in (*networks_bytes["student"], "together"):
+    for heading in (*next(iter(networks_bytes.values())), "together"):
         table.add_column(heading.replace("_", " "), justify="right")
     for name, held in networks_bytes.items():
         values = (*held.values(), sum(held.values()))

@@ -41,8 +41,8 @@ class Network:
 
     @property
     def is_complete(self) -> bool:
-        path = self.directory / artifacts.MANIFEST
-        return path.exists() and artifacts.read_json(path)["complete"]
+        manifest = artifacts.read_json(self.directory / artifacts.MANIFEST, {"complete": False})
+        return manifest["complete"]
 
     @property
     def manifest(self) -> dict:
@@ -86,7 +86,7 @@ def run(config: Config, workdir: Workdir) -> bool:
         "synthetic": config.data.synthetic,
         "test_examples": len(test.labels),
         "methods": methods,
-        "seconds": artifacts.read_json(workdir.seconds) if workdir.seconds.exists() else {},
+        "seconds": artifacts.read_json(workdir.seconds, {}),
     })
     return did_any
 

@@ -1,10 +1,8 @@
 """Writes a trained student as a bundle: a folder of files that is used without its code."""
 
-import importlib.metadata
 import json
 import os
 import pathlib
-import platform
 from collections.abc import Callable
 from typing import Any
 
@@ -14,15 +12,15 @@ import jinja2
 import numpy as np
 import safetensors.numpy
 
-from kc_jax import artifacts
+from kc_jax import artifacts, environment
 from kc_jax.artifacts import Workdir
 from kc_jax.bundle import files
 from kc_jax.bundle.calibration import Calibration
-from kc_jax.config import Config, describe_differences
+from kc_jax.config import Config
 from kc_jax.core.label_space import LabelSpace
 from kc_jax.data import augment, sources
 from kc_jax.models.classifier import Classifier
-from kc_jax.stages import evaluate, networks
+from kc_jax.stages import class_table, evaluate, networks, report_text
 
 PLATFORMS = ("cpu", "cuda", "tpu")
 TEMPLATE = pathlib.Path(__file__).parent / "templates" / "model_card.md.jinja"
@@ -102,8 +100,7 @@ def gather_facts(config: Config, workdir: Workdir) -> dict[str, Any]:
     space = sources.load_label_space(config.data)
     source = sources.open_source(config.data, "train")
     _check_inputs(config, workdir, manifest["inputs"], space, source)
-    calibration = workdir.evaluation / name / files.CALIBRATION
-    counts = np.bincount([c for ids in source.labels for c in ids], minlength=space.num_classes)
+    counts = class_table.count_images(source.labels, space.num_classes)
     return {
         "name": name,
         "fingerprint": artifacts.fingerprint_of(workdir.student(name), "train_student"),
@@ -123,7 +120,7 @@ def gather_facts(config: Config, workdir: Workdir) -> dict[str, Any]:
         "preprocessing": preprocessing_of(config),
         "training_images": counts.tolist(),
         "metrics": artifacts.read_json(workdir.evaluation / name / evaluate.METRICS),
-        "calibration": artifacts.read_json(calibration) if calibration.exists() else None,
+        "calibration": artifacts.read_json(workdir.evaluation / name / evaluate.CALIBRATION, None),
     }
 
 
@@ -147,7 +144,7 @@ def _check_inputs(config, workdir: Workdir, found: dict, space: LabelSpace, sour
         "label_space": space.fingerprint, "records": source.fingerprint,
         "views": networks.view_inputs(config, "train"),
     }
-    differences = describe_differences({key: found[key] for key in wanted}, wanted)
+    differences = artifacts.describe_differences({key: found[key] for key in wanted}, wanted)
     if differences:
         raise artifacts.StaleArtifactError(
             f"{workdir.student(name)} was made from other inputs:\n  " + "\n  ".join(differences)
@@ -217,27 +214,22 @@ def _write_facts(facts: dict, directory: pathlib.Path) -> None:
 
 
 def _card(facts: dict, space: LabelSpace, calibration: Calibration) -> str:
-    environment = jinja2.Environment(
+    templates = jinja2.Environment(
         undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters.update(percent=_percent, count=lambda n: f"{n:,}")
+    templates.filters.update(percent=report_text.percent, count=lambda n: f"{n:,}")
     counts = np.add.reduceat(facts["training_images"], space.starts[:-1])
-    return environment.from_string(_template_text()).render(
+    return templates.from_string(_template_text()).render(
         **facts,
         space=space,
         vertical_images=dict(zip(space.verticals, counts.tolist(), strict=True)),
         starts=space.starts,
         fit=calibration,
         options=flax.traverse_util.flatten_dict(facts["network"], sep="."),
-        versions={"Python": platform.python_version(),
-                  **{name: importlib.metadata.version(name) for name in PACKAGES}},
+        versions=environment.versions(PACKAGES),
         platforms=PLATFORMS,
     )
-
-
-def _percent(value: float | None) -> str:
-    return "—" if value is None or np.isnan(value) else f"{100 * value:.1f}"
 
 
 def _template_text() -> str:

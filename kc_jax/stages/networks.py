@@ -14,7 +14,7 @@ from jax.sharding import Mesh
 
 from kc_jax import artifacts, sharding
 from kc_jax import config as config_lib
-from kc_jax.config import Config, ConfigError, Model, Training, build_part
+from kc_jax.config import Config, ConfigError, Model, Training
 from kc_jax.core.head_spec import HeadSpec
 from kc_jax.core.label_space import LabelSpace
 from kc_jax.core.tiled_layout import TiledLayout, choose_tile
@@ -23,6 +23,7 @@ from kc_jax.data.batches import Batch
 from kc_jax.errors import UserError
 from kc_jax.models.backbones import BACKBONES, make_backbone
 from kc_jax.models.classifier import Classifier
+from kc_jax.options import build_part
 from kc_jax.train import checkpoint, layout, step
 
 DTYPES = {"float32": jnp.float32, "bfloat16": jnp.bfloat16}
@@ -92,12 +93,15 @@ def lay_out(model: Classifier, options: config_lib.Mesh, mesh: Mesh) -> Classifi
             )
         return model
     spec = model.head
-    own_width = spec.bottleneck_width - spec.generic_width if spec.bottleneck_structured else 0
+    own_width = spec.bottleneck_width - spec.generic_width
+    slot_classes = 0
+    if spec.bottleneck_structured:
+        slot_classes = own_width * spec.trunk_width // spec.bottleneck_width
     tiles = TiledLayout(
         sizes=tuple(model.sizes),
         num_shards=num_shards,
         tile=options.tile or choose_tile(model.sizes),
-        slot_classes=own_width * spec.trunk_width // spec.bottleneck_width,
+        slot_classes=slot_classes,
     )
     return model.clone(layout=tiles, mesh=mesh)
 
@@ -185,11 +189,8 @@ def load_predictor(
     """
     mesh = sharding.make_mesh(config.mesh.data, config.mesh.model)
     sharding.check_batch_size(mesh, batch_size, "batch_size of inference")
-    options, training, seed = recorded_options(directory, made_by)
-    model = lay_out(build_model(options, training, space, seed), config.mesh, mesh)
+    model, variables = _load_laid_out(config, directory, made_by, space, mesh)
     predict = step.make_predict_step(model, split_views(config, split))
-    variables = layout.place(model, mesh, load_variables(directory, made_by))
-
     put = functools.partial(sharding.put_batch, mesh)
     if config.data.synthetic:
         put = _keep_first(put)
@@ -198,15 +199,44 @@ def load_predictor(
         logits = np.asarray(predict(variables, put(batch)))
         if model.layout is not None:
             logits = model.layout.in_class_order(logits)
-        if not np.isfinite(logits).all():
+        is_finite = np.isfinite(logits).all(axis=-1)
+        if not is_finite.all():
             raise NonFiniteLogitsError(
-                f"{directory} gives logits that are not finite for records of {split!r}, so it "
-                "cannot be judged or learnt from; lower its optimizer.learning_rate and train it "
-                f"anew with --redo={made_by}"
+                f"{directory} gives logits that are not finite for record "
+                f"{batch['record_id'][~is_finite][0]} of {split!r}, so it cannot be judged or "
+                "learnt from; lower its optimizer.learning_rate and train it anew with "
+                f"--redo={made_by}, and look at the image"
             )
         return logits
 
     return ask
+
+
+def load_on_devices(
+    config: Config, directory: pathlib.Path, made_by: str, space: LabelSpace, split: str
+) -> Callable:
+    """Loads a trained network as a function (batch on the devices) → logits there, f32[B, C].
+
+    Args:
+      config: for the mesh and the views; its layout of logits is ``per_vertical``.
+      directory: of the network; its manifest says how it is built.
+      made_by: the stage that makes it, for the error.
+      space: its label space.
+      split: whose views it sees.
+    """
+    mesh = sharding.make_mesh(config.mesh.data, config.mesh.model)
+    model, variables = _load_laid_out(config, directory, made_by, space, mesh)
+    return functools.partial(
+        step.make_predict_step(model, split_views(config, split)), variables
+    )
+
+
+def _load_laid_out(
+    config: Config, directory: pathlib.Path, made_by: str, space: LabelSpace, mesh: Mesh
+) -> tuple[Classifier, dict[str, Any]]:
+    options, training, seed = recorded_options(directory, made_by)
+    model = lay_out(build_model(options, training, space, seed), config.mesh, mesh)
+    return model, layout.place(model, mesh, load_variables(directory, made_by))
 
 
 def _keep_first(put: Callable) -> Callable:

@@ -1,13 +1,11 @@
 """Writes the report's pages, each a file that opens offline, and prints the results as a table."""
 
 import dataclasses
-import importlib.metadata
 import pathlib
-import platform
 from collections.abc import Mapping
 from typing import Any
 
-from kc_jax import artifacts
+from kc_jax import artifacts, environment
 from kc_jax.artifacts import Workdir
 from kc_jax.config import Config
 from kc_jax.stages import class_table, evaluate, report_pages, report_text
@@ -96,8 +94,8 @@ def write_report(
         "colours": figures.colours(results.methods, results.student),
     }
     directory = workdir.evaluation / results.student
-    confusions = _read(directory / evaluate.CONFUSIONS, NO_CONFUSIONS)
-    gallery = _read(directory / evaluate.GALLERY, [])
+    confusions = artifacts.read_json(directory / evaluate.CONFUSIONS, NO_CONFUSIONS)
+    gallery = artifacts.read_json(directory / evaluate.GALLERY, [])
     report_pages.write_pages(workdir, results, table, confusions, gallery, shared)
     artifacts.write_text(workdir.report, report_pages.render(
         "report.html.jinja",
@@ -114,9 +112,9 @@ def write_report(
         figures=drawn,
         confusions=confusions,
         gallery=gallery,
-        seconds=_read(workdir.seconds, {}),
+        seconds=artifacts.read_json(workdir.seconds, {}),
         configuration=_flatten(_configuration(config, workdir)),
-        versions={"Python": platform.python_version(), **_versions()},
+        versions=environment.versions(PACKAGES),
         **shared,
     ))
 
@@ -126,7 +124,7 @@ def _configuration(config: Config, workdir: Workdir) -> dict:
     options = dataclasses.asdict(config)
     trained = {"generalist": workdir.generalist, "student": workdir.student(config.student.name)}
     for name, directory in trained.items():
-        manifest = _read(directory / artifacts.MANIFEST, {"inputs": {"training": {}}})
+        manifest = artifacts.read_json(directory / artifacts.MANIFEST, {"inputs": {"training": {}}})
         options[name].update(manifest["inputs"]["training"])
     return options
 
@@ -168,7 +166,7 @@ def _is_current(workdir: Workdir, results: Results, inputs: str) -> bool:
 def _head(workdir: Workdir, results: Results, method: str) -> str:
     """Names a network as the paper does: its head, +D where distilled, +S where self-paced."""
     head = results[method]["head"]
-    manifest = _read(workdir.student(method) / artifacts.MANIFEST, {})
+    manifest = artifacts.read_json(workdir.student(method) / artifacts.MANIFEST, {})
     training = manifest.get("inputs", {}).get("training")
     if training is None:
         return head
@@ -178,14 +176,6 @@ def _head(workdir: Workdir, results: Results, method: str) -> str:
 
 def _log(directory: pathlib.Path) -> list[dict[str, Any]]:
     return hooks.read_metrics(directory / artifacts.METRICS)
-
-
-def _read(path: pathlib.Path, default: Any) -> Any:
-    return artifacts.read_json(path) if path.exists() else default
-
-
-def _versions() -> dict[str, str]:
-    return {name: importlib.metadata.version(name) for name in PACKAGES}
 
 
 def _flatten(options: Mapping[str, Any], prefix: str = "") -> dict[str, str]:

@@ -50,7 +50,7 @@ def vertical_bars(
     verticals = list(next(iter(vertical_ap.values())))
     count = len(vertical_ap)
     height = 1.1 + len(verticals) * (0.1 + 0.095 * count)
-    figure, (axes,) = _panels(1, height)
+    figure, (axes,) = make_panels(1, height)
     thickness = 0.84 / count
     for i, (method, values) in enumerate(vertical_ap.items()):
         places = np.arange(len(verticals)) + (i - (count - 1) / 2) * thickness
@@ -79,7 +79,7 @@ def loss_curves(
       teachers: vertical → lines of metrics.jsonl.
       colour_of: method → colour.
     """
-    figure, panels = _panels(2 if teachers else 1, 6.4 if teachers else 3.6)
+    figure, panels = make_panels(2 if teachers else 1, 6.4 if teachers else 3.6)
     axes = panels[0]
     for method, log in logs.items():
         _curve(axes, log, "loss", color=colour_of[method], label=plain(method))
@@ -137,7 +137,7 @@ def pace_curves(logs: Mapping[str, Log], verticals: Sequence[str]) -> Figure:
       verticals: names, in the order of ``pace``.
     """
     height = max(3.4, 1.2 + 0.17 * min(len(verticals), MOST_LABELS))
-    figure, panels = _panels(len(logs), height * len(logs))
+    figure, panels = make_panels(len(logs), height * len(logs))
     for axes, (student, log) in zip(panels, logs.items(), strict=True):
         _pace_panel(axes, log, verticals, height)
         axes.set_title(plain(student), loc="left", fontsize=10, color=INK, parse_math=False)
@@ -154,7 +154,8 @@ def to_png(figure: Figure) -> bytes:
     return buffer.getvalue()
 
 
-def _panels(count: int, height: float) -> tuple[Figure, list[Axes]]:
+def make_panels(count: int, height: float) -> tuple[Figure, list[Axes]]:
+    """Makes a figure of so many panels one below the other, ``height`` inches high in all."""
     figure = Figure(figsize=(WIDTH, height), layout="constrained")
     return figure, [_style(axes) for axes in figure.subplots(count, 1, squeeze=False)[:, 0]]
 

@@ -14,6 +14,8 @@ from kc_jax.stages import (
     export,
     import_soft_targets,
     report,
+    report_generations,
+    run_generations,
     soft_target_stats,
     train_generalist,
     train_student,
@@ -34,6 +36,8 @@ STAGES = {
     "export": export.run,
     "verify_soft_targets": verify_soft_targets.run,
     "soft_target_stats": soft_target_stats.run,
+    "run_generations": run_generations.run,
+    "report_generations": report_generations.run,
 }
 
 
@@ -78,11 +82,13 @@ def outputs(config: Config, workdir: Workdir) -> dict[str, list]:
         "export": [workdir.bundle(config.student.name)],
         "verify_soft_targets": [],
         "soft_target_stats": [workdir.soft_target_stats],
+        "run_generations": [workdir.generations / config.generations.name],
+        "report_generations": [workdir.generations_report],
     }
 
 
 def _note_seconds(workdir: Workdir, name: str, seconds: float) -> None:
-    noted = artifacts.read_json(workdir.seconds) if workdir.seconds.exists() else {}
+    noted = artifacts.read_json(workdir.seconds, {})
     noted[name] = round(seconds, 1)
     artifacts.write_json(workdir.seconds, noted)
     if workdir.results.exists():

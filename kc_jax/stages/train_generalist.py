@@ -13,7 +13,7 @@ def run(config: Config, workdir: Workdir) -> bool:
     """Trains the generalist; tells whether there was anything to do."""
     space = sources.load_label_space(config.data)
     source = sources.open_source(config.data, "train")
-    inputs = training.task_inputs(config, config.generalist, space, records=source.fingerprint)
+    inputs = training.task_inputs(config, config.generalist, space, source, workdir)
     if artifacts.is_complete(workdir.generalist, inputs):
         return False
     task = training.Task(

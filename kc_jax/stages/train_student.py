@@ -21,14 +21,12 @@ def run(config: Config, workdir: Workdir) -> bool:
     space = sources.load_label_space(config.data)
     source = sources.open_source(config.data, "train")
     student = config.student
-    upstream = {"records": source.fingerprint}
-    if student.init_from == "generalist":
-        upstream["generalist"] = artifacts.fingerprint_of(workdir.generalist, "train_generalist")
+    upstream = {}
     if student.distill_weight:
         store = store_inputs(config, workdir, space, source)
         upstream["soft_targets"] = artifacts.fingerprint(store)
     directory = workdir.student(student.name)
-    inputs = training.task_inputs(config, student, space, **upstream)
+    inputs = training.task_inputs(config, student, space, source, workdir, **upstream)
     if artifacts.is_complete(directory, inputs):
         return False
     targets, num_views = training.hard_targets(source, space, student), None

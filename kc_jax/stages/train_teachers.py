@@ -20,13 +20,10 @@ def run(config: Config, workdir: Workdir) -> bool:
     """
     space = sources.load_label_space(config.data)
     source = sources.open_source(config.data, "train")
-    upstream = {"records": source.fingerprint}
-    if config.teachers.init_from == "generalist":
-        upstream["generalist"] = artifacts.fingerprint_of(workdir.generalist, "train_generalist")
     missing = []
     for vertical_id, name in enumerate(space.verticals):
         own = space.restrict(vertical_id)
-        inputs = training.task_inputs(config, config.teachers, own, **upstream)
+        inputs = training.task_inputs(config, config.teachers, own, source, workdir)
         if not artifacts.is_complete(workdir.teacher(name), inputs):
             missing.append((config, workdir, vertical_id))
     num_processes = _num_processes(config.running.teacher_processes, len(missing))

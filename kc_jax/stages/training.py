@@ -41,6 +41,7 @@ class Task:
       num_views: views of a record shown in turn; None shows a new one every epoch.
       seed: of initial variables and the records' order.
       verticals: the verticals of ``space`` in the generalist's label space.
+      signal: adds what a teacher says to a batch on the devices; None where nobody is asked.
     """
 
     title: str
@@ -52,17 +53,28 @@ class Task:
     seed: int
     verticals: tuple[int, ...]
     num_views: int | None = None
+    signal: Callable[[Batch], Batch] | None = None
 
 
-def task_inputs(config: Config, training: Training, space: LabelSpace, **upstream: str) -> dict:
+def task_inputs(
+    config: Config, training: Training, space: LabelSpace, source: sources.Source,
+    workdir: artifacts.Workdir, **upstream: str,
+) -> dict:
     """Lists what a trained network depends on, for its manifest.
 
     Args:
       config: of the run.
       training: of the network.
       space: its label space.
-      **upstream: fingerprints of records and of other networks.
+      source: of the training records.
+      workdir: where the generalist lies, if the network starts from it.
+      **upstream: fingerprints of what else it learns from.
+
+    Raises:
+      MissingArtifactError: it starts from the generalist, which is not trained yet.
     """
+    if training.init_from == "generalist":
+        upstream["generalist"] = artifacts.fingerprint_of(workdir.generalist, "train_generalist")
     return {
         "seed": config.seed,
         "views": networks.view_inputs(config, "train"),
@@ -73,6 +85,7 @@ def task_inputs(config: Config, training: Training, space: LabelSpace, **upstrea
         },
         "training": dataclasses.asdict(training),
         "label_space": space.fingerprint,
+        "records": source.fingerprint,
         **upstream,
     }
 
@@ -155,7 +168,8 @@ def begin(
     state = jax.device_put(state, sharding.head_shardings(mesh, state))
     views = networks.split_views(config, "train")
     return model, state, step.make_train_step(
-        model, objective_of(model), tx, views, mesh, training.microbatches, model.frozen
+        model, objective.objective_of(model, training), tx, views, mesh, training.microbatches,
+        model.frozen,
     )
 
 
@@ -258,17 +272,13 @@ def device_batches(config: Config, task: Task, mesh: Mesh, first_step: int) -> I
       first_step: steps already done.
     """
     if config.data.synthetic:
-        return itertools.repeat(sharding.put_batch(mesh, next(_host_batches(config, task, 0))))
-    return (sharding.put_batch(mesh, batch) for batch in _host_batches(config, task, first_step))
+        found = itertools.repeat(sharding.put_batch(mesh, next(_host_batches(config, task, 0))))
+    else:
+        found = (sharding.put_batch(mesh, b) for b in _host_batches(config, task, first_step))
+    return map(task.signal, found) if task.signal else found
 
 
 _optimizer = functools.cache(optimizer.make_optimizer)
-
-
-def objective_of(model: Classifier) -> objective.Objective:
-    if model.layout is None:
-        return objective.sigmoid
-    return objective.make_tiled_sigmoid(model.layout, model.mesh)
 
 
 def initial_variables(

@@ -1,5 +1,6 @@
 """The optax transform that a config describes."""
 
+import bisect
 import dataclasses
 import math
 from collections.abc import Callable
@@ -11,13 +12,13 @@ from kc_jax import config as config_lib
 
 
 def make_schedule(options: config_lib.Optimizer, num_steps: int) -> Callable[[int], float]:
-    """Makes the learning rate by step: a linear warm-up, then the decay to 0.
+    """Makes the learning rate by step: a linear warm-up, then the decay.
 
     It computes on the host: an optax schedule would put a value on the device each step, and
     reading that would wait for the steps before it.
 
     Args:
-      options: rate, schedule and warm-up share.
+      options: rate, schedule, warm-up share and milestones.
       num_steps: of the whole training.
 
     Returns:
@@ -25,25 +26,36 @@ def make_schedule(options: config_lib.Optimizer, num_steps: int) -> Callable[[in
     """
     warmup_steps = round(options.warmup * num_steps)
     rest = max(num_steps - warmup_steps, 1)
+
+    def share(step: int) -> float:
+        return min((step - warmup_steps) / rest, 1.0)
+
     decay = {
-        "constant": lambda share: 1.0,
-        "linear": lambda share: 1.0 - share,
-        "cosine": lambda share: 0.5 * (1.0 + math.cos(math.pi * share)),
+        "constant": lambda step: 1.0,
+        "linear": lambda step: 1.0 - share(step),
+        "cosine": lambda step: 0.5 * (1.0 + math.cos(math.pi * share(step))),
+        "steps": lambda step: 10.0 ** -bisect.bisect(options.milestones, step / num_steps),
     }[options.schedule]
 
     def schedule(step: int) -> float:
         if step < warmup_steps:
             return options.learning_rate * step / warmup_steps
-        return options.learning_rate * decay(min((step - warmup_steps) / rest, 1.0))
+        return options.learning_rate * decay(step)
 
     return schedule
 
 
 def make_optimizer(options: config_lib.Optimizer) -> optax.GradientTransformationExtraArgs:
-    """Makes Adagrad with a multiplier for each part of the network.
+    r"""Makes Adagrad, or SGD with momentum, with a multiplier for each part of the network.
 
     The learning rate is an argument of its `update`, so that trainings which differ in nothing but
-    their length share one compiled step.
+    their length share one compiled step. Momentum adds up gradients, not steps, so a change of the
+    rate counts at once:
+
+    .. math::
+
+       g = \nabla L + \lambda p, \quad v \leftarrow \mu v + g, \quad
+       p \leftarrow p - \eta (g + \mu v)
 
     Args:
       options: of the optimiser.
@@ -51,9 +63,15 @@ def make_optimizer(options: config_lib.Optimizer) -> optax.GradientTransformatio
     Returns:
       The transform of a parameter tree whose first level is the network's parts.
     """
-    adagrad = optax.adagrad(1.0, initial_accumulator_value=options.initial_accumulator)
+    moves = {
+        "adagrad": lambda: optax.adagrad(
+            1.0, initial_accumulator_value=options.initial_accumulator
+        ),
+        "sgd": lambda: optax.sgd(1.0, momentum=options.momentum, nesterov=True),
+    }[options.kind]()
+    decay = [optax.add_decayed_weights(options.weight_decay)] if options.weight_decay else []
     return optax.chain(
-        adagrad, scale_by_part(dataclasses.asdict(options.multipliers)), scale_by_argument()
+        *decay, moves, scale_by_part(dataclasses.asdict(options.multipliers)), scale_by_argument()
     )
 
 

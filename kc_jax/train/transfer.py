@@ -27,7 +27,8 @@ def transfer(
     Args:
       target: variables to start, ``params`` and others.
       source: variables to start from.
-      parts: of backbone, trunk, bottleneck and logits, those to copy.
+      parts: of backbone, trunk, bottleneck and logits, those to copy; what neither network has,
+        as linear heads have no trunk, is passed over.
       verticals: for each vertical of the target, its number in the source.
 
     Returns:
@@ -38,12 +39,14 @@ def transfer(
     """
     params = dict(target["params"])
     for part in parts:
-        given = source["params"][part]
+        given, wanted = (variables["params"].get(part, {}) for variables in (source, target))
+        if not given and not wanted:
+            continue
         if part == "logits":
             given = {f"vertical_{v}": given[f"vertical_{s}"] for v, s in enumerate(verticals)}
-        elif set(given) == {"shared"} and "individual" in params[part]:
-            given = _spread(given, params[part], len(verticals))
-        params[part] = _fitting(given, params[part], part)
+        elif set(given) == {"shared"} and "individual" in wanted:
+            given = _spread(given, wanted, len(verticals))
+        params[part] = _fitting(given, wanted, part)
     others = {
         collection: {**tree, **{p: source[collection][p] for p in parts if p in tree}}
         for collection, tree in target.items() if collection != "params"

@@ -63,6 +63,14 @@ def test_head():
 
 
 @pytest.mark.slow
+def test_scaling():
+    rows = figures("scaling", "--classes=60,120", "--verticals=3", "--batch=8", "--head=FC16-SC4")
+    assert [row["classes"] for row in rows["rows"]] == [60, 120]
+    for row in rows["rows"]:
+        assert_positive(row, ["seconds", "params"])
+
+
+@pytest.mark.slow
 def test_input():
     rows = figures("input", SMOKE, "--photos=32", "--seconds=0.01")["rows"]
     assert len(rows) == 10

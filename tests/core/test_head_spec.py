@@ -15,6 +15,7 @@ from kc_jax.core.head_spec import GRAMMAR, HeadSpec
         (" FC4096 - SC(512, 128) ", HeadSpec(4096, False, 512, True, 128)),
         ("FC8-SC(4,0)", HeadSpec(8, False, 4, True)),
         ("FC8-SC(4,4)", HeadSpec(8, False, 4, True, 4)),
+        ("linear", HeadSpec(0, False, 0, False)),
     ],
 )
 def test_parse(text, spec):
@@ -27,6 +28,8 @@ def test_parse(text, spec):
         ("", "is not understood"),
         ("FC4096", "is not understood"),
         ("fc4096-sc512", "is not understood"),
+        ("Linear", "is not understood"),
+        ("linear-SC512", "is not understood"),
         ("FC4096-SC512-SC512", "is not understood"),
         ("FC4096-SC(512)", "is not understood"),
         ("FC-4-SC2", "is not understood"),

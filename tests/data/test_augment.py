@@ -3,6 +3,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from kc_jax import config, options
 from kc_jax.data import augment
 
 SIZE = 16
@@ -14,9 +15,9 @@ def raw_images(size=6):
     return blocks.repeat(6, axis=1).repeat(6, axis=2)
 
 
-def draw(images, record_ids, views, *, seed=3, split="train", size=SIZE):
+def draw(images, record_ids, views, *, name="glyph", seed=3, split="train", size=SIZE):
     function = jax.jit(
-        augment.make_views("glyph", seed=seed, split=split, size=size),
+        augment.make_views(name, seed=seed, split=split, size=size),
         compiler_options={"xla_backend_optimization_level": 0},  # Compiles faster.
     )
     ids = (np.asarray(x, np.int32) for x in (record_ids, views))
@@ -51,9 +52,9 @@ def test_a_view_depends_on_record_and_view_and_not_on_the_batch(rows):
     "change", [{"seed": 4}, {"split": "test"}, {"record_ids": RECORDS + 1}, {"views": VIEWS + 1}]
 )
 def test_other_seeds_splits_records_and_views_differ(change):
-    options = {"record_ids": RECORDS, "views": VIEWS}
+    arguments = {"record_ids": RECORDS, "views": VIEWS}
     one, other = (
-        draw(raw_images(), **{**options, **changes}) for changes in ({}, change)
+        draw(raw_images(), **{**arguments, **changes}) for changes in ({}, change)
     )
     assert np.all(np.mean(np.abs(one - other), axis=(1, 2, 3)) > 0.02)
 
@@ -78,9 +79,59 @@ def test_views_keep_the_glyph_brighter_than_its_ground():
     assert np.all(inside - outside > 1 - 6 * 2 * 0.05 / np.sqrt(2))
 
 
-def test_unknown_augmentation():
-    with pytest.raises(ValueError, match="augmentation 'glyf' is unknown; expected one of glyph"):
-        augment.make_views("glyf", seed=0, split="train", size=SIZE)
+def test_the_configuration_knows_all_augmentations():
+    for name in ("augmentation", "test_augmentation"):
+        assert set(options.words_of(config.Data, name)) == set(augment.AUGMENTATIONS)
+
+
+def small_photos(count):
+    return np.random.default_rng(0).integers(256, size=(count, SIZE, SIZE, 3)).astype(np.uint8)
+
+
+def test_small_photos_are_shifted_with_a_margin_of_zeros_and_mirrored():
+    image, count = small_photos(1)[0], 400
+    views = draw(np.stack([image] * count), np.arange(count), np.zeros(count), name="small_photo")
+    padded = np.pad(image / np.float32(127.5) - 1, ((4, 4), (4, 4), (0, 0)))
+    seen = set()
+    for view in views:
+        (place,) = (
+            (row, column, mirrored)
+            for row in range(9) for column in range(9) for mirrored in (False, True)
+            if np.allclose(
+                view[:, ::-1] if mirrored else view,
+                padded[row : row + SIZE, column : column + SIZE], atol=1e-6,
+            )
+        )
+        seen.add(place)
+    assert {row for row, _, _ in seen} == {column for _, column, _ in seen} == set(range(9))
+    assert {mirrored for _, _, mirrored in seen} == {False, True}
+    # Of 162 equally likely places 400 draws leave 14 unseen on average, standard deviation 3.
+    assert len(seen) > 162 - 14 - 6 * 3
+
+
+def test_a_small_photos_view_depends_on_record_and_view_alone():
+    images, rows = small_photos(6), [5, 3, 3, 0]
+    whole = draw(images, RECORDS, VIEWS, name="small_photo")
+    part = draw(images[rows], RECORDS[rows], VIEWS[rows], name="small_photo")
+    np.testing.assert_array_equal(part, whole[rows])
+    for records, views in ((RECORDS + 1, VIEWS), (RECORDS, VIEWS + 1)):
+        other = draw(images, records, views, name="small_photo")
+        assert np.mean(np.any(other != whole, axis=(1, 2, 3))) > 0.5
+
+
+def test_tested_small_photos_are_as_they_were_read():
+    images = small_photos(3)
+    centre = augment.centre_views("small_photo", images, SIZE)
+    np.testing.assert_allclose(centre, images / np.float32(127.5) - 1, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["small_photo", "small_photo_centre"])
+@pytest.mark.parametrize("size", [SIZE // 2, 2 * SIZE])
+def test_a_small_photos_view_of_another_size_is_the_same_view(name, size):
+    images = small_photos(6)
+    view, other = (draw(images, RECORDS, VIEWS, name=name, size=s) for s in (SIZE, size))
+    scaled = jax.image.resize(view, (6, size, size, 3), "linear")
+    np.testing.assert_allclose(other, scaled, atol=1e-5)
 
 
 @pytest.mark.parametrize("name", augment.AUGMENTATIONS)

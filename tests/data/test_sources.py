@@ -34,6 +34,12 @@ def test_records_keep_their_image_and_all_their_labels(prepared):
         assert abs(image.mean() - folder_dataset.level(kind)) < 12
 
 
+@pytest.mark.parametrize("name, side", [("photo", 18), ("small_photo", 16)])
+def test_images_are_read_as_large_as_their_views_need(prepared, name, side):
+    source = sources.open_source(options(prepared, augmentation=name), "train")
+    assert source.read(0).shape == (side, side, 3)
+
+
 def test_a_record_goes_to_every_vertical_of_its_labels(prepared):
     data = options(prepared)
     space, source = sources.load_label_space(data), sources.open_source(data, "train")

@@ -31,14 +31,14 @@ ELSEWHERE = {
     r"^python -m docs\.configuration": "tests/docs/test_configuration.py",
     r"^python -m kc_jax\.data\.glyph_list": "tests/data/test_glyph_list.py",
     r"^python -m kc_jax\.study": "tests/test_study.py",
-    r"^python -m kc_jax\.prepare": "tests/test_own_data_docs.py",
-    r"^python -m kc_jax\.import_soft_targets": "tests/test_your_own_teachers.py",
-    r"^python -m kc_jax\.(predict|serve)": "tests/test_docs_using.py",
-    r"--config=configs/folder\.py": "tests/test_own_data_docs.py",
+    r"^python -m kc_jax\.prepare": "tests/docs/test_your_own_data.py",
+    r"^python -m kc_jax\.import_soft_targets": "tests/docs/test_your_own_teachers.py",
+    r"^python -m kc_jax\.(predict|serve)": "tests/docs/test_using.py",
+    r"--config=configs/folder\.py": "tests/docs/test_your_own_data.py",
     r"^pip install kc_jax\[": "not run: [dev] has it, which .ci/run installs",
     r"^python3 -m venv onnx": "not run: an environment of its own, of a gigabyte",
+    r"configs/generations\.py:photographs": "not run: photographs; the same on glyphs is run",
     r"configs/tfds\.py": "not run: needs the download; test_shipped_configs.py builds them",
-    r"--config\.data\.num_verticals=80": "not run: two minutes; the same with 5 is run",
     r"--config\.data\.synthetic=true": "tests/stages/test_synthetic.py",
     r"^tensorboard ": "not run: the server of another package",
     r"^wandb sync ": "not run: needs an account and a network",
@@ -47,9 +47,9 @@ ELSEWHERE = {
 # Pages whose commands, but those above, are run together by a test of their own.
 OWN_TESTS = {
     "backbones.md": "tests/stages/test_backbones_page.py",
-    "using.md": "tests/test_docs_using.py",
-    "your_own_data.md": "tests/test_own_data_docs.py",
-    "your_own_teachers.md": "tests/test_your_own_teachers.py",
+    "using.md": "tests/docs/test_using.py",
+    "your_own_data.md": "tests/docs/test_your_own_data.py",
+    "your_own_teachers.md": "tests/docs/test_your_own_teachers.py",
 }
 
 # What "…" stands for where only some values will do.
@@ -63,6 +63,7 @@ SMALL = {
     "configs/eft.py": "configs/eft.py:smoke",
     "configs/eft.py:embedded": "configs/eft.py:smoke",
     "configs/eft.py:embedded_full": "configs/eft.py:smoke",
+    "configs/generations.py": "configs/generations.py:smoke",
 }
 
 

@@ -62,13 +62,20 @@ def test_lines_are_joined():
     assert configuration.attributes(one) == {"one": "of `x` or more lines."}
 
 
-@pytest.mark.parametrize("name, hint, paths, words", [
-    ("seed", int, [""], "int, at least 0"),
-    ("warmup", float, ["student.optimizer"], "float, 0 to 1"),
-    ("trunk", float, ["student.optimizer.multipliers"], "float, at least 0"),
-    ("schedule", str, ["student.optimizer"], "`constant`, `linear`, `cosine`"),
-    ("sinks", tuple[str, ...], ["running"], "some of `tensorboard`, `wandb`"),
-    ("stages", tuple[str, ...], [""], "list"),
+@pytest.mark.parametrize("cls, name, words", [
+    (config.Config, "seed", "int, at least 0"),
+    (config.Config, "stages", "list of str"),
+    (config.Optimizer, "warmup", "float, 0 to 1"),
+    (config.Optimizer, "schedule", "one of `constant`, `linear`, `cosine`, `steps`"),
+    (config.Optimizer, "milestones",
+     "list of float, more than 0, less than 1, increasing"),
+    (config.Multipliers, "trunk", "float, at least 0"),
+    (config.Model, "backbone_options", "options"),
+    (config.Mesh, "data", "int, at least -1, other than 0"),
+    (config.Running, "sinks", "some of `tensorboard`, `wandb`"),
+    (config.Training, "head", "str, in the papers' notation"),
+    (config.Student, "name", "str, a word of letters, digits and underscores other than "
+                             "`generalist`, `specialists`, `teachers`"),
 ])
-def test_what_is_expected(name, hint, paths, words):
-    assert configuration.expected(name, hint, paths) == words
+def test_what_is_expected(cls, name, words):
+    assert configuration.expected(configuration.own_fields(cls)[name]) == words

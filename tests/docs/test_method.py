@@ -1,4 +1,4 @@
-"""The table in docs/method.md names code and tests that are there."""
+"""The tables from a paper to the code name code and tests that are there."""
 
 import ast
 import functools
@@ -8,10 +8,13 @@ import pytest
 
 from tests.docs.commands import ROOT
 
+HEADING = "\n## From the paper to the code\n"
 
-def rows():
-    """Gives (paper, code, test) of the table's rows."""
-    table = (ROOT / "docs" / "method.md").read_text(encoding="utf-8").split("\n## ")[1]
+
+def rows(page):
+    """Gives (paper, code, test) of the rows of a page's table."""
+    text = (ROOT / "docs" / page).read_text(encoding="utf-8")
+    table = text.split(HEADING)[1].split("\n## ")[0]
     lines = [line for line in table.splitlines() if line.startswith("| ")][1:]
     cells = [[cell.strip() for cell in line.strip("|").split(" | ")] for line in lines]
     return [(paper.strip("| "), code.strip("`"), test.strip("` "))
@@ -30,7 +33,7 @@ def find(name):
     raise AssertionError(f"there is no {name}")
 
 
-@pytest.mark.parametrize("paper, code, test", rows())
+@pytest.mark.parametrize("paper, code, test", [*rows("method.md"), *rows("generations.md")])
 def test_code_and_test_are_there(paper, code, test):
     assert callable(find(code))
     path, name = test.split("::")
@@ -39,7 +42,7 @@ def test_code_and_test_are_there(paper, code, test):
 
 
 def test_all_equations_are_there():
-    named = " ".join(paper for paper, _, _ in rows())
+    named = " ".join(paper for paper, _, _ in rows("method.md"))
     for equation in range(1, 7):
         assert f"Eq. {equation}" in named
     for idea in ("F_map", "label smearing", "top K", "Figure 3", "Figure 5", "pvap", "mpvap"):

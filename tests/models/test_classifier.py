@@ -48,7 +48,12 @@ def test_names_of_the_parts(pace):
     assert set(variables["batch_stats"]) == {"backbone"}
 
 
-@pytest.mark.parametrize("head", ["FC6-FC4", "FC6-SC4", "SC6-SC4", "FC6-SC(4,1)"])
+def test_a_linear_head_has_no_top_layers():
+    _, variables = make("linear", pace=PACE)
+    assert set(variables["params"]) == {"backbone", "logits", "pace"}
+
+
+@pytest.mark.parametrize("head", ["FC6-FC4", "FC6-SC4", "SC6-SC4", "FC6-SC(4,1)", "linear"])
 @pytest.mark.parametrize("pace", [None, PACE])
 def test_logits_equal_the_reference(head, pace):
     model, variables = make(head, pace=pace)

@@ -16,8 +16,8 @@ from tests.reference import self_paced as reference_pace
 
 SIZES = (3, 5, 2)
 FEATURES = 7
-# By the letters of Figure 3.
-KINDS = {"a": "FC6-FC4", "b": "FC6-SC4", "c": "SC6-SC4", "d": "FC6-SC(4,1)"}
+# By the letters of Figure 3, and without top layers.
+KINDS = {"a": "FC6-FC4", "b": "FC6-SC4", "c": "SC6-SC4", "d": "FC6-SC(4,1)", "linear": "linear"}
 EVERY_KIND = pytest.mark.parametrize("kind", KINDS)
 STRUCTURED = pytest.mark.parametrize("kind", ["b", "c", "d"])
 
@@ -89,7 +89,9 @@ def test_kernel_parameters_follow_the_papers_formulas(kind):
     assert kernels == reference.kernel_parameters(
         kind, s1=6, s2=4, sg=1, num_classes=10, num_verticals=3, features=FEATURES
     )
-    assert biases == 10 + {"a": 4 + 6, "b": 3 * 4 + 6, "c": 3 * 4 + 3 * 6, "d": 3 * 3 + 1 + 6}[kind]
+    assert biases == 10 + {
+        "a": 4 + 6, "b": 3 * 4 + 6, "c": 3 * 4 + 3 * 6, "d": 3 * 3 + 1 + 6, "linear": 0,
+    }[kind]
     assert kernels + biases == sum(cost.parameters(params).values())
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from kc_jax.core import cost
-from kc_jax.models.resnet import BottleneckBlock, ResNet
+from kc_jax.models.resnet import ResidualBlock, ResNet, ResNet18
 from kc_jax.models.torch_names import NAMINGS
 from kc_jax.train.torch_weights import from_torch
 from tests.models import torch_tensors
@@ -15,6 +15,8 @@ from tests.reference import backbones as reference
 
 TINY = ResNet(stage_sizes=(1, 2), width=8)
 TENSORS = torch_tensors.random_tensors(torch_tensors.resnet((1, 2), 8))
+BASIC = ResNet(stage_sizes=(1, 2), width=8, block="basic")
+BASIC_TENSORS = torch_tensors.random_tensors(torch_tensors.resnet((1, 2), 8, "basic"))
 
 
 def images(size=32, batch=2, channels=3):
@@ -22,8 +24,8 @@ def images(size=32, batch=2, channels=3):
     return rng.uniform(-1, 1, (batch, size, size, channels)).astype(np.float32)
 
 
-def variables():
-    return from_torch(NAMINGS["resnet50"], TENSORS, abstract(TINY, images_of(32))[1])
+def variables(model=TINY, tensors=TENSORS):
+    return from_torch(NAMINGS["resnet50"], tensors, abstract(model, images_of(32))[1])
 
 
 def count(tree):
@@ -31,10 +33,12 @@ def count(tree):
 
 
 @pytest.mark.parametrize("size", [32, 45])
-def test_features_equal_the_reference(size):
-    features = jax.jit(functools.partial(TINY.apply, train=False))(variables(), images(size))
-    expected = reference.resnet(images(size), TENSORS, (1, 2))
-    assert features.shape == (2, 64) and expected.std() > 0.1
+@pytest.mark.parametrize("model, tensors, width", [(TINY, TENSORS, 64), (BASIC, BASIC_TENSORS, 16)])
+def test_features_equal_the_reference(size, model, tensors, width):
+    apply = jax.jit(functools.partial(model.apply, train=False))
+    features = apply(variables(model, tensors), images(size))
+    expected = reference.resnet(images(size), tensors, (1, 2))
+    assert features.shape == (2, width) and expected.std() > 0.1
     np.testing.assert_allclose(features, expected, rtol=1e-4, atol=1e-4)
 
 
@@ -46,6 +50,13 @@ def test_size_of_resnet_50():
     named = torch_tensors.resnet((3, 4, 6, 3), 64)
     running = sum(shape[0] for name, shape in named.items() if "running" in name)
     assert count(shapes["batch_stats"]) == running == 53_120
+
+
+def test_size_of_resnet_18():
+    """With a classifier of 1,000 classes, the 11.69 million that torchvision states."""
+    output, shapes = abstract(ResNet18(), images_of(224))
+    assert output.shape == (2, 512) and output.dtype == jnp.float32
+    assert count(shapes["params"]) + 512 * 1000 + 1000 == 11_689_512
 
 
 def test_multiply_adds_of_resnet_50():
@@ -74,15 +85,16 @@ def test_batch_statistics_change_only_in_training_and_at_pytorchs_rate():
     np.testing.assert_allclose(stem["var"], expected, rtol=1e-4, atol=1e-5)
 
 
-def test_a_block_begins_as_its_shortcut():
-    block = BottleneckBlock(2, 1, jnp.float32)
+@pytest.mark.parametrize("kind, features", [("bottleneck", 2), ("basic", 8)])
+def test_a_block_begins_as_its_shortcut(kind, features):
+    block = ResidualBlock(kind, features, 1, projects=True, dtype=jnp.float32)
     inputs = np.random.default_rng(0).normal(size=(2, 3, 3, 8)).astype(np.float32)
     drawn = block.init(jax.random.key(0), inputs, train=False)
     outputs = block.apply(drawn, inputs, train=False)
     np.testing.assert_allclose(outputs, np.maximum(inputs, 0), atol=1e-6)
     # He's initialisation: a variance of 2 by the outputs of a place.
     kernel = np.asarray(drawn["params"]["unit_2"]["convolution"]["kernel"])
-    assert kernel.std() == pytest.approx((2 / (2 * 9)) ** 0.5, rel=0.4)
+    assert kernel.std() == pytest.approx((2 / (features * 9)) ** 0.5, rel=0.4)
 
 
 def test_grey_images_are_seen_in_all_colours():
@@ -107,3 +119,8 @@ def test_low_precision_keeps_parameters_and_features_in_float32():
 def test_stages_must_have_blocks(sizes):
     with pytest.raises(ValueError, match="stage_sizes must be positive"):
         ResNet(stage_sizes=sizes)
+
+
+def test_unknown_blocks():
+    with pytest.raises(ValueError, match="unknown block 'wide'; the choices are basic, bottleneck"):
+        ResNet(block="wide")

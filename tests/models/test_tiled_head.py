@@ -16,7 +16,7 @@ from kc_jax.train import objective
 from tests.models.random_variables import random_variables
 
 SIZES = (13, 4, 9)
-HEADS = ("FC6-FC4", "FC6-SC4", "SC6-SC4", "FC6-SC(4,1)")
+HEADS = ("FC6-FC4", "FC6-SC4", "SC6-SC4", "FC6-SC(4,1)", "linear")
 EVERY = pytest.mark.parametrize("head", HEADS)
 LEVELS = pytest.mark.parametrize("level", [None, "vertical", "class"])
 

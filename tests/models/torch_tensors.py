@@ -29,23 +29,65 @@ def layer(name, *shape):
     return {f"{name}.weight": shape, f"{name}.bias": shape[:1]}
 
 
-def resnet(stage_sizes, width):
+def resnet(stage_sizes, width, block="bottleneck"):
     """Gives the shapes of torchvision's and timm's ResNet by name, with a classifier."""
     shapes = {"conv1.weight": (width, 3, 7, 7), **batch_norm("bn1", width)}
     channels = width
     for stage, size in enumerate(stage_sizes):
-        inner, wide = width * 2**stage, 4 * width * 2**stage
-        for block in range(size):
-            name = f"layer{stage + 1}.{block}"
-            kernels = [(inner, channels, 1, 1), (inner, inner, 3, 3), (wide, inner, 1, 1)]
-            for number, kernel in enumerate(kernels, start=1):
-                shapes[f"{name}.conv{number}.weight"] = kernel
-                shapes |= batch_norm(f"{name}.bn{number}", kernel[0])
-            if block == 0:
+        inner = width * 2**stage
+        wide = 4 * inner if block == "bottleneck" else inner
+        for index in range(size):
+            name = f"layer{stage + 1}.{index}"
+            if block == "bottleneck":
+                kernels = [(inner, channels, 1, 1), (inner, inner, 3, 3), (wide, inner, 1, 1)]
+            else:
+                kernels = [(inner, channels, 3, 3), (inner, inner, 3, 3)]
+            shapes |= convolutions(name, kernels)
+            if index == 0 and (stage or channels != wide):
                 shapes[f"{name}.downsample.0.weight"] = (wide, channels, 1, 1)
                 shapes |= batch_norm(f"{name}.downsample.1", wide)
             channels = wide
     return {**shapes, **layer("fc", 10, channels)}
+
+
+def cifar_resnet(depth, channels=3):
+    """Gives the shapes of He's ResNet for CIFAR by such names, with a classifier."""
+    shapes = {"conv1.weight": (16, channels, 3, 3), **batch_norm("bn1", 16)}
+    before = 16
+    for stage, width in enumerate([16, 32, 64], start=1):
+        for index in range((depth - 2) // 6):
+            kernels = [(width, before, 3, 3), (width, width, 3, 3)]
+            shapes |= convolutions(f"layer{stage}.{index}", kernels)
+            before = width
+    return {**shapes, **layer("fc", 10, 64)}
+
+
+def convolutions(name, kernels):
+    """Gives the shapes of a block's convolutions, each with its normalization."""
+    shapes = {}
+    for number, kernel in enumerate(kernels, start=1):
+        shapes[f"{name}.conv{number}.weight"] = kernel
+        shapes |= batch_norm(f"{name}.bn{number}", kernel[0])
+    return shapes
+
+
+def densenet(depth, growth, channels=3):
+    """Gives the shapes of a DenseNet-BC by our own names, for PyTorch's orders of axes."""
+    def preactivated(name, *kernel):
+        return {f"{name}.convolution.weight": kernel, **batch_norm(f"{name}.batch_norm", kernel[1])}
+
+    width = 2 * growth
+    shapes = {"stem.weight": (width, channels, 3, 3)}
+    for block in (1, 2, 3):
+        if block > 1:
+            shapes |= preactivated(f"transition_{block - 1}", width // 2, width, 1, 1)
+            width //= 2
+        for layer_index in range((depth - 4) // 6):
+            name = f"block_{block}.layer_{layer_index}"
+            shapes |= preactivated(f"{name}.unit_1", 4 * growth, width, 1, 1)
+            shapes |= preactivated(f"{name}.unit_2", growth, 4 * growth, 3, 3)
+            width += growth
+    return {**shapes, **batch_norm("batch_norm", width)}
 
 
 def convnext(stage_sizes, widths):

@@ -1,4 +1,4 @@
-"""ResNet and ConvNeXt in NumPy, from tensors by torchvision's or timm's names; images are NCHW."""
+"""The backbones in NumPy, from tensors by the names of PyTorch's libraries; images are NCHW."""
 
 import math
 
@@ -45,23 +45,60 @@ def resnet(images, tensors, stage_sizes):
     outputs = convolve(normalised(images), tensors["conv1.weight"], 2, 3)
     outputs = relu(batch_norm(outputs, tensors, "bn1"))
     outputs = windows(outputs, 3, 2, 1, -np.inf).max((-2, -1))
+    return residual_stages(outputs, tensors, stage_sizes)
+
+
+def cifar_resnet(images, tensors, depth):
+    """Gives the features of images [B, H, W, C] as they are."""
+    outputs = convolve(images.transpose(0, 3, 1, 2), tensors["conv1.weight"], 1, 1)
+    outputs = relu(batch_norm(outputs, tensors, "bn1"))
+    return residual_stages(outputs, tensors, [(depth - 2) // 6] * 3)
+
+
+def residual_stages(outputs, tensors, stage_sizes):
     for stage, size in enumerate(stage_sizes, start=1):
         for block in range(size):
             stride = 2 if stage > 1 and block == 0 else 1
-            outputs = bottleneck(outputs, tensors, f"layer{stage}.{block}", stride)
+            outputs = residual_block(outputs, tensors, f"layer{stage}.{block}", stride)
     return outputs.mean((2, 3))
 
 
-def bottleneck(images, tensors, name, stride):
-    inner, shortcut = images, images
-    for number, (padding, step) in enumerate([(0, 1), (1, stride), (0, 1)], start=1):
-        inner = convolve(inner, tensors[f"{name}.conv{number}.weight"], step, padding)
+def residual_block(images, tensors, name, stride):
+    """Applies a block of two 3×3 convolutions, or of three of which the middle one is 3×3."""
+    count = 3 if f"{name}.conv3.weight" in tensors else 2
+    inner = images
+    for number in range(1, count + 1):
+        kernel = tensors[f"{name}.conv{number}.weight"]
+        step = stride if number == count - 1 else 1
+        inner = convolve(inner, kernel, step, kernel.shape[-1] // 2)
         inner = batch_norm(inner, tensors, f"{name}.bn{number}")
-        inner = inner if number == 3 else relu(inner)
+        inner = inner if number == count else relu(inner)
     if f"{name}.downsample.0.weight" in tensors:
         shortcut = convolve(images, tensors[f"{name}.downsample.0.weight"], stride)
         shortcut = batch_norm(shortcut, tensors, f"{name}.downsample.1")
+    else:
+        shortcut = np.zeros_like(inner)
+        shortcut[:, : images.shape[1]] = images[:, :, ::stride, ::stride]
     return relu(inner + shortcut)
+
+
+def densenet(images, tensors, depth):
+    """Gives the features of images [B, H, W, C] as they are, from tensors by our own names."""
+    def preactivated(inputs, name):
+        kernel = tensors[f"{name}.convolution.weight"]
+        inputs = relu(batch_norm(inputs, tensors, f"{name}.batch_norm"))
+        return convolve(inputs, kernel, padding=kernel.shape[-1] // 2)
+
+    outputs = convolve(images.transpose(0, 3, 1, 2), tensors["stem.weight"], padding=1)
+    for block in (1, 2, 3):
+        if block > 1:
+            outputs = preactivated(outputs, f"transition_{block - 1}")
+            outputs = windows(outputs, 2, 2, 0, 0.0).mean((-2, -1))
+        for layer in range((depth - 4) // 6):
+            name = f"block_{block}.layer_{layer}"
+            added = preactivated(preactivated(outputs, f"{name}.unit_1"), f"{name}.unit_2")
+            outputs = np.concatenate([outputs, added], axis=1)
+    return relu(batch_norm(outputs, tensors, "batch_norm")).mean((2, 3))
 
 
 def layer_norm(images, weight, bias):

@@ -43,7 +43,9 @@ def logits(features, params, num_verticals):
     """Gives the list of each vertical's logits."""
     outputs = []
     for v in range(num_verticals):
-        inputs = bottleneck(trunk(features, params["trunk"], v), params["bottleneck"], v)
+        inputs = features
+        if "trunk" in params:  # A linear head has neither.
+            inputs = bottleneck(trunk(features, params["trunk"], v), params["bottleneck"], v)
         outputs.append(logit_layer(inputs, params["logits"][f"vertical_{v}"]))
     return outputs
 
@@ -56,6 +58,7 @@ def kernel_parameters(kind, *, s1, s2, sg, num_classes, num_verticals, features)
         "b": s2 * n + m * s2 * s1 + s1 * sb,
         "c": s2 * n + m * s2 * s1 + m * s1 * sb,
         "d": s2 * n + m * (s2 - sg) * s1 + sg * s1 + s1 * sb,
+        "linear": sb * n,
     }[kind]
 
 

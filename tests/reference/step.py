@@ -9,11 +9,11 @@ from tests.reference.adagrad import EPSILON
 
 def logits(params, features, sizes):
     """Gives f32[B, C] from a head's logical parameters."""
-    trunk, bottleneck = params["trunk"], params["bottleneck"]
     outputs, first = [], 0
     for v, size in enumerate(sizes):
-        hidden = _units(trunk, features, v)
-        seen = _units(bottleneck, hidden, v)
+        seen = features
+        for part in ("trunk", "bottleneck"):
+            seen = _units(params[part], seen, v) if part in params else seen
         layer = params["logits"][f"vertical_{v}"]
         own = seen @ layer["kernel"].T + layer["bias"][None]
         if "pace" in params:

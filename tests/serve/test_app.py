@@ -10,7 +10,7 @@ from fastapi.testclient import TestClient
 from PIL import Image
 
 from kc_jax.serve import app as application
-from kc_jax.serve.uploads import Limits
+from kc_jax.serve.limits import Limits
 from tests.bundle import small
 
 LIMITS = Limits(max_bytes=20_000, max_pixels=5_000, max_seconds=0.5, max_requests=4)
@@ -55,8 +55,8 @@ FORM = {"content-type": "multipart/form-data; boundary=x"}
 @pytest.mark.parametrize("query, body, headers, status, words", [
     ("", b"", {}, 400, "body is empty"),
     ("", b"nonsense", {}, 422, "not an image of a known format"),
-    ("", IMAGE[:100], {}, 422, "cannot be decoded"),
-    ("", encode(np.zeros((80, 80), np.uint8)), {}, 413, "80 × 80 pixels; at most 5,000"),
+    ("", IMAGE[:100], {}, 422, "undecodable"),
+    ("", encode(np.zeros((80, 80), np.uint8)), {}, 413, "80 x 80 pixels; at most 5,000"),
     ("", bytes(20_001), {}, 413, "more than 20,000 bytes"),
     ("?verticals=brid", IMAGE, {}, 400, "did you mean 'bird'"),
     ("?top=0", IMAGE, {}, 422, "greater_than_equal"),
@@ -100,6 +100,17 @@ def test_metrics_count(bundle):
     assert values["kc_jax_batch_images_sum"] == "2.0"
     assert values["kc_jax_request_seconds_count"] == "3.0"
     assert values['kc_jax_bundle{name="small"}'] == "1.0"
+
+
+def test_what_goes_wrong_here_is_counted_too(bundle, monkeypatch):
+    def broken(*_):
+        raise RuntimeError("no names today")
+
+    monkeypatch.setattr(type(bundle), "names", broken)
+    made = application.make_app(bundle, LIMITS, max_batch=4)
+    with TestClient(made, raise_server_exceptions=False) as client:
+        assert client.post("/v1/predict", content=IMAGE).status_code == 500
+        assert 'kc_jax_requests_total{status="500"} 1.0' in client.get("/metrics").text
 
 
 def test_requests_at_once_share_batches_and_too_many_are_told_to_come_again(bundle, monkeypatch):

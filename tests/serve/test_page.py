@@ -48,7 +48,7 @@ def test_a_picture_is_shown_with_its_names(directory, picture, tmp_path):
         broken.write_bytes(b"nonsense")
         page.choose_file("#file", broken)
         words = page.wait_for("document.querySelector('#error').innerText")
-        assert words == "No names: the file is not an image of a known format."
+        assert words == "No names: the file is undecodable: not an image of a known format."
         assert page.value_of("document.querySelector('#answer').hidden")
         own = (f"http://127.0.0.1:{port}/", f"blob:http://127.0.0.1:{port}/", "about:")
         assert page.requests and all(url.startswith(own) for url in page.requests)

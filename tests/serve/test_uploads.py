@@ -3,7 +3,8 @@ import asyncio
 import pytest
 from fastapi import HTTPException, Request
 
-from kc_jax.serve.uploads import Limits, read_image
+from kc_jax.serve.limits import Limits
+from kc_jax.serve.uploads import read_image
 
 
 def request(*chunks, seconds_between=0.0, **headers):

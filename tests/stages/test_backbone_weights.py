@@ -126,7 +126,7 @@ def files(finished, tmp_path):
          r"resnet.safetensors does not fit backbone 'resnet50': layer1.1.\S+ is missing"),
         ("generalist", {}, "generalist does not fit backbone 'resnet50': .* and [0-9]+ more; give"),
         ("resnet", {"model__backbone": "small_conv"},
-         "known only for the backbones resnet50, convnext_tiny; give the directory"),
+         "known only for the backbones resnet18, resnet50, convnext_tiny; give the directory"),
     ],
 )
 def test_weights_that_do_not_fit_are_named(files, data_directory, origin, overrides, message):

@@ -1,6 +1,5 @@
 """What docs/backbones.md shows."""
 
-import dataclasses
 import pathlib
 import re
 import runpy
@@ -41,15 +40,58 @@ def test_the_example_of_a_naming_does_what_the_page_says():
     assert torch_name("Conv_0/bias", naming) == "stem.bias"
 
 
-@pytest.mark.parametrize("name", sorted(backbones.BACKBONES))
-def test_the_table_is_what_describe_counts(name):
-    built = config.build(eft.get_config("paper"))
-    built = dataclasses.replace(built, model=dataclasses.replace(built.model, backbone=name))
+def counted(name, size, **options):
+    """Gives features, parameters and multiply-adds of a backbone as `describe` counts them."""
+    built = eft.get_config("paper")
+    built.data.image_size, built.model.backbone = size, name
+    built.model.backbone_options[name].update(options)
+    built = config.build(built)
     space = sources.load_label_space(built.data).restrict(0)
     described = describe.describe_network(built, built.teachers, space)
     rows = {row["layer"]: row for row in described["layers"]}
     parts = [row for layer, row in rows.items() if layer.startswith("backbone/")]
     features = rows["trunk/shared"]["multiply_adds"] // 4096
-    counts = [features, *(sum(row[key] for row in parts) for key in ("params", "multiply_adds"))]
-    numbers = re.search(rf"\| `{name}` \| (.+?) \| (.+?) \| (.+?) \|", PAGE).groups()
-    assert counts == [int(number.replace(",", "")) for number in numbers]
+    return [features, *(sum(row[key] for row in parts) for key in ("params", "multiply_adds"))]
+
+
+def test_a_linear_head_makes_the_published_resnet_18():
+    options = eft.get_config("paper")
+    options.data.update({"num_classes": 1000, "num_verticals": 1})
+    options.model.backbone, options.student.head = "resnet18", "linear"
+    built = config.build(options)
+    space = sources.load_label_space(built.data)
+    described = describe.describe_network(built, built.student, space)
+    assert described["params"] - space.num_verticals == 11_689_512  # Less the pace.
+    assert described["layers"][-2:] == [
+        {"layer": "logits", "params": 513_000, "multiply_adds": 512_000},
+        {"layer": "pace", "params": 1, "multiply_adds": 0},
+    ]
+
+
+def numbers(cells):
+    return [int(cell.replace(",", "")) for cell in cells]
+
+
+@pytest.mark.parametrize("name", sorted(backbones.BACKBONES))
+def test_the_table_is_what_describe_counts(name):
+    row = re.search(rf"\| `{name}` \| ([\d,]+) \| ([\d,]+) \| ([\d,]+) \|", PAGE)
+    assert counted(name, 224) == numbers(row.groups())
+
+
+SMALL = re.findall(r"\| `(\w+)` \| `(.+?)` \| ([\d,]+) \| ([\d,]+) \| ([\d,]+) \|", PAGE)
+
+
+@pytest.mark.parametrize("name, options, features, parameters, multiply_adds", [
+    # A network of 190 layers takes its time.
+    pytest.param(*row, marks=pytest.mark.slow if "depth=190" in row[1] else ()) for row in SMALL
+])
+def test_the_table_of_32_pixels_is_too(name, options, features, parameters, multiply_adds):
+    values = {key: int(value) for key, value in re.findall(r"(\w+)=(\d+)", options)}
+    assert counted(name, 32, **values) == numbers([features, parameters, multiply_adds])
+
+
+def test_the_table_of_32_pixels_has_every_network_of_the_paper():
+    assert [(name, options) for name, options, *_ in SMALL] == [
+        *(("cifar_resnet", f"depth={depth}") for depth in (20, 32, 44, 56, 74, 92, 110)),
+        ("densenet", "depth=100 growth=12"), ("densenet", "depth=190 growth=40"),
+    ]

@@ -37,6 +37,8 @@ def shrunk(directory, label_space, small=True, **overrides):
     {},
     {"student.self_paced.level": "class", "student.head": "SC8-SC4", "student.distill_weight": 0.5},
     {"model.compute_dtype": "bfloat16", "teachers.init_from": "generalist"},
+    {"generalist.head": "linear", "teachers.head": "linear", "student.head": "linear",
+     "teachers.init_from": "generalist", "student.init_from": "generalist", "mesh.layout": "tiled"},
 ])
 def test_photographs_with_several_labels(tmp_path, overrides):
     prepared = folder_dataset.prepare(tmp_path)

@@ -170,22 +170,3 @@ def test_what_is_not_written_is_named(copy, stage):
     artifacts.remove(workdir.soft_targets)
     with pytest.raises(artifacts.MissingArtifactError, match="write_soft_targets"):
         runner.run_stages(config, workdir, [stage])
-
-
-def test_teachers_that_give_no_numbers_are_named(copy, monkeypatch):
-    config, workdir = copy
-    space = sources.load_label_space(config.data)
-
-    def load_predictor(*args):
-        def predict(batch):
-            logits = np.zeros((len(batch["mask"]), space.sizes[0]), np.float32)
-            logits[3, 2] = np.nan
-            return logits
-
-        return predict
-
-    monkeypatch.setattr(networks, "load_predictor", load_predictor)
-    record = sources.open_source(config.data, "train").records_of(space, 0)[3]
-    named = f"vertical '{space.verticals[0]}'.*not finite for record {record}; .*learning_rate"
-    with pytest.raises(write_soft_targets.NonFiniteLogitsError, match=named):
-        runner.run_stages(config, workdir, ["write_soft_targets"], redo=["write_soft_targets"])

@@ -15,12 +15,13 @@ import numpy as np
 from kc_jax import config, sharding
 from kc_jax.core.head_spec import HeadSpec
 from kc_jax.models.classifier import Classifier
-from kc_jax.stages import networks, training
-from kc_jax.train import layout, optimizer
+from kc_jax.stages import networks
+from kc_jax.train import layout, objective, optimizer
 from kc_jax.train.state import make_state
 from kc_jax.train.step import make_predict_step, make_top_k_step, make_train_step
 from tests.models.random_variables import random_variables
 from tests.reference import losses, step
+from tests.train import tiny
 
 BATCH, FEATURES, TOP_K, STEPS, RATE = 8, 12, 5, 3, 0.05
 TILE = 7
@@ -38,6 +39,7 @@ CASES = {
     "fc_1x8_paced": (1, 8, "FC16-FC8", MIXED, BY_VERTICAL, 1),
     "scsc_2x4_paced": (2, 4, "SC16-SC4", MIXED, BY_VERTICAL, 1),
     "generic_2x4_paced": (2, 4, "FC16-SC(6,2)", MIXED, BY_VERTICAL, 1),
+    "linear_2x4_paced": (2, 4, "linear", MIXED, BY_VERTICAL, 1),
     "few_1x8_paced": (1, 8, "FC16-SC4", FEW, BY_VERTICAL, 1),
     "few_2x4_paced_by_class": (2, 4, "SC16-SC6", FEW, BY_CLASS, 1),
     "sc_2x4_microbatches": (2, 4, "FC16-SC4", MIXED, BY_VERTICAL, 2),
@@ -97,10 +99,7 @@ def run(data, model_devices, head, sizes, level, microbatches):
     """Gives the differences and exchanges of a case."""
     mesh = sharding.make_mesh(data, model_devices)
     logical, model = make_models(mesh, head, sizes, level)
-    adagrad = config.Optimizer(
-        RATE, 0.1, "constant", 0.0, config.Multipliers(1.0, 1.0, 1.0, 1.0, 1.0)
-    )
-    tx = optimizer.make_optimizer(adagrad)
+    tx = optimizer.make_optimizer(tiny.optimizer_options())
     batch = make_batch(sum(sizes))
     images = batch["image"][:1].astype(np.float32)
     params = random_variables(logical, images, train=True)["params"]
@@ -108,7 +107,7 @@ def run(data, model_devices, head, sizes, level, microbatches):
     state = layout.place(model, mesh, make_state({"params": params}, tx))
     state = spread_padding(model, state)
     train_step = make_train_step(
-        model, training.objective_of(model), tx, views, mesh, microbatches
+        model, objective.sigmoid_of(model), tx, views, mesh, microbatches
     )
     on_devices = sharding.put_batch(mesh, batch)
     compiled = train_step.lower(state, on_devices, np.float32(RATE)).compile()

@@ -6,7 +6,7 @@ import jax
 import numpy as np
 import pytest
 
-from kc_jax import config, sharding
+from kc_jax import sharding
 from kc_jax.core import cost
 from kc_jax.core.head_spec import HeadSpec
 from kc_jax.models.classifier import Classifier
@@ -19,9 +19,7 @@ from tests.train import tiny
 
 RATE = np.float32(0.1)
 MODEL = Classifier(ResNet((1,), 4), HeadSpec.parse("FC6-SC4"), (2, 3), prior=0.1)
-TX = optimizer.make_optimizer(config.Optimizer(
-    0.1, 0.1, "constant", 0.0, config.Multipliers(1.0, 1.0, 1.0, 1.0, 1.0)
-))
+TX = optimizer.make_optimizer(tiny.optimizer_options())
 
 
 def make(freeze):

@@ -1,27 +1,26 @@
-import dataclasses
-
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
 
-from kc_jax import config
+from kc_jax import config, sharding
 from kc_jax.train.optimizer import make_optimizer, make_schedule
 from tests.reference.adagrad import adagrad
+from tests.reference.sgd import sgd
+from tests.train import tiny
 
 PARTS = ("backbone", "trunk", "bottleneck", "logits", "pace")
 STEPS = 6
+START = np.linspace(-1.0, 1.0, 6, dtype=np.float32).reshape(3, 2)
 
 
 def options(multipliers=None, **changes):
-    return dataclasses.replace(
-        config.Optimizer(
-            learning_rate=0.5, initial_accumulator=0.1, schedule="constant", warmup=0.0,
-            multipliers=config.Multipliers(**{**dict.fromkeys(PARTS, 1.0), **(multipliers or {})}),
-        ),
+    return tiny.optimizer_options(**{
+        "learning_rate": 0.5,
+        "multipliers": config.Multipliers(**{**dict.fromkeys(PARTS, 1.0), **(multipliers or {})}),
         **changes,
-    )
+    })
 
 
 def gradients(seed=0):
@@ -31,9 +30,9 @@ def gradients(seed=0):
 
 
 def run(opts, parts=PARTS):
-    """Gives each part's kernel after every step, from zeros."""
+    """Gives each part's kernel after every step, from `START`."""
     tx, schedule = make_optimizer(opts), make_schedule(opts, STEPS)
-    params = {part: {"kernel": jnp.zeros((3, 2))} for part in parts}
+    params = {part: {"kernel": jnp.asarray(START)} for part in parts}
     state, update, history = tx.init(params), jax.jit(tx.update), []
     for step, tree in enumerate(gradients()):
         updates, state = update(
@@ -46,8 +45,11 @@ def run(opts, parts=PARTS):
 
 
 def expected(part, rates, initial_accumulator=0.1):
-    trees = [tree[part]["kernel"].astype(np.float64) for tree in gradients()]
-    return adagrad(np.zeros((3, 2)), trees, rates, initial_accumulator)
+    return adagrad(START, gradients_of(part), rates, initial_accumulator)
+
+
+def gradients_of(part):
+    return [tree[part]["kernel"].astype(np.float64) for tree in gradients()]
 
 
 @pytest.mark.parametrize("initial_accumulator", [0.0, 0.1, 2.0])
@@ -73,8 +75,71 @@ def test_multipliers_scale_their_part_alone():
 
 def test_zero_freezes():
     history = run(options({"trunk": 0.0}))
-    np.testing.assert_array_equal(history["trunk"], np.zeros((STEPS, 3, 2)))
-    assert np.all(history["logits"][-1] != 0)
+    np.testing.assert_array_equal(history["trunk"], [START] * STEPS)
+    assert np.all(history["logits"][-1] != START)
+
+
+SGD = {"kind": "sgd", "schedule": "steps", "milestones": (0.3, 0.6), "learning_rate": 0.2}
+SGD_RATES = [0.2, 0.2, 0.02, 0.02, 0.002, 0.002]
+SGD_CASES = pytest.mark.parametrize("momentum, weight_decay", [(0.9, 0.1), (0.9, 0.0), (0.0, 0.1)])
+
+
+@SGD_CASES
+def test_equals_sgd_while_the_rate_changes(momentum, weight_decay):
+    multiplied = {"backbone": 0.1, "trunk": 0.0}
+    history = run(options(multiplied, momentum=momentum, weight_decay=weight_decay, **SGD))
+    for part in PARTS:
+        rates = np.multiply(SGD_RATES, multiplied.get(part, 1.0))
+        params = sgd(START, gradients_of(part), rates, momentum, weight_decay)
+        np.testing.assert_allclose(history[part], params, rtol=1e-5, atol=1e-6)
+
+
+@SGD_CASES
+def test_equals_torchs_sgd(momentum, weight_decay):
+    torch = pytest.importorskip("torch")
+    history = run(options(momentum=momentum, weight_decay=weight_decay, **SGD))
+    param = torch.nn.Parameter(torch.tensor(START))
+    peer = torch.optim.SGD(
+        [param], lr=1.0, momentum=momentum, weight_decay=weight_decay, nesterov=momentum > 0
+    )
+    for gradient, rate, ours in zip(
+        gradients_of("trunk"), SGD_RATES, history["trunk"], strict=True
+    ):
+        peer.param_groups[0]["lr"] = rate
+        param.grad = torch.tensor(gradient, dtype=torch.float32)
+        peer.step()
+        np.testing.assert_allclose(ours, param.detach().numpy(), rtol=1e-5, atol=1e-6)
+
+
+def test_decay_is_added_to_adagrads_gradients_too():
+    history = run(options(weight_decay=0.1))
+    first = gradients_of("trunk")[0] + 0.1 * START
+    np.testing.assert_allclose(
+        history["trunk"][0], adagrad(START, [first], [0.5], 0.1)[0], rtol=1e-5, atol=1e-6
+    )
+
+
+@pytest.mark.parametrize(
+    "kind, leaf", [("adagrad", "[0][0].sum_of_squares"), ("sgd", "[0][0].trace")]
+)
+def test_checkpoints_know_the_state_by_these_names(kind, leaf):
+    state = make_optimizer(options(kind=kind)).init({"trunk": {"kernel": jnp.asarray(START)}})
+    leaves = jax.tree_util.tree_leaves_with_path(state)
+    assert [jax.tree_util.keystr(path) for path, _ in leaves] == [f"{leaf}['trunk']['kernel']"]
+
+
+@pytest.mark.parametrize("kind", ["adagrad", "sgd"])
+def test_the_state_lies_where_its_parameters_do(kind):
+    mesh = sharding.make_abstract_mesh(2, 4)
+    params = {
+        "backbone": {"kernel": np.zeros((4, 4), np.float32)},
+        "trunk": {"shared": {"kernel": np.zeros((3, 8), np.float32)}},
+        "logits": {"vertical_0": {"kernel": np.zeros((4, 3), np.float32)}},
+    }
+    state = make_optimizer(options(kind=kind)).init(params)
+    given, wanted = (sharding.head_shardings(mesh, tree) for tree in (state, params))
+    assert jax.tree.leaves(given) == jax.tree.leaves(wanted)
+    assert len({str(where.spec) for where in jax.tree.leaves(wanted)}) == 3
 
 
 def test_networks_without_a_pace():
@@ -84,13 +149,16 @@ def test_networks_without_a_pace():
 
 
 # The rate at the start, at the middle of the decay, at its end and beyond it.
-DECAYS = {"constant": (1, 1, 1, 1), "linear": (1, 0.5, 0, 0), "cosine": (1, 0.5, 0, 0)}
+DECAYS = {
+    "constant": (1, 1, 1, 1), "linear": (1, 0.5, 0, 0), "cosine": (1, 0.5, 0, 0),
+    "steps": (1, 0.1, 0.01, 0.01),
+}
 
 
 @pytest.mark.parametrize("schedule", DECAYS)
 @pytest.mark.parametrize("warmup", [0.0, 0.2])
 def test_schedules(schedule, warmup):
-    rate = make_schedule(options(schedule=schedule, warmup=warmup), 100)
+    rate = make_schedule(options(schedule=schedule, warmup=warmup, milestones=(0.5, 0.75)), 100)
     given = [rate(round(step)) for step in (100 * warmup, 50 * (1 + warmup), 100, 150)]
     np.testing.assert_allclose(given, 0.5 * np.array(DECAYS[schedule]), rtol=1e-5, atol=1e-7)
 
@@ -98,6 +166,14 @@ def test_schedules(schedule, warmup):
 def test_cosine_and_linear_differ():
     rates = [make_schedule(options(schedule=s), 100)(25) for s in ("linear", "cosine")]
     np.testing.assert_allclose(rates, [0.375, 0.25 * (1 + np.sqrt(0.5))], rtol=1e-5)
+
+
+@pytest.mark.parametrize("warmup", [0.0, 0.2])
+def test_steps_count_from_the_start_of_the_training(warmup):
+    options_ = options(schedule="steps", milestones=(0.3, 0.6, 0.9), warmup=warmup)
+    rate = make_schedule(options_, 1000)
+    given = [rate(step) for step in (299, 300, 599, 600, 899, 900, 999)]
+    np.testing.assert_allclose(given, [0.5, 5e-2, 5e-2, 5e-3, 5e-3, 5e-4, 5e-4], rtol=1e-12)
 
 
 def test_warm_up_is_linear():
@@ -108,7 +184,7 @@ def test_warm_up_is_linear():
 
 @pytest.mark.parametrize("schedule", DECAYS)
 def test_trainings_of_one_step(schedule):
-    assert make_schedule(options(schedule=schedule), 1)(0) == 0.5
+    assert make_schedule(options(schedule=schedule, milestones=(0.5,)), 1)(0) == 0.5
 
 
 def test_the_rate_is_computed_on_the_host():

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from kc_jax import artifacts, config
+from kc_jax import artifacts, config, options
 from kc_jax.train import hooks, sinks
 from tests.train import event_files
 
@@ -28,7 +28,7 @@ def write(names, watched, lines):
 
 
 def test_the_configuration_knows_all_sinks():
-    assert set(config.LISTED["sinks"]) == set(sinks.SINKS)
+    assert set(options.words_of(config.Running, "sinks")) == set(sinks.SINKS)
 
 
 def test_metrics_are_written_without_any_sink(tmp_path):

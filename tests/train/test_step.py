@@ -10,7 +10,7 @@ from flax import linen as nn
 from kc_jax import config, sharding
 from kc_jax.core.head_spec import HeadSpec
 from kc_jax.models.classifier import Classifier, from_logical
-from kc_jax.stages import networks, training
+from kc_jax.stages import networks
 from kc_jax.train import objective, optimizer
 from kc_jax.train.state import make_state
 from kc_jax.train.step import (
@@ -25,9 +25,7 @@ from tests.reference import losses as reference
 from tests.train import many_devices, sharded_steps, tiny
 
 HALF = (True,) * 8 + (False,) * 8
-ADAGRAD = config.Optimizer(
-    0.1, 0.1, "constant", 0.0, config.Multipliers(1.0, 1.0, 1.0, 1.0, 1.0)
-)
+ADAGRAD = tiny.optimizer_options()
 PACE = nn.FrozenDict(level="vertical", initial="sqrt_size", scale=1.0, deviation=1e-3, seed=0)
 
 
@@ -201,7 +199,7 @@ def test_the_papers_head_fits_into_three_times_its_parameters_and_logits(kind, p
         "view": shape(jnp.int32), "target_ids": shape(jnp.int32, 100),
         "target_probs": shape(jnp.float32, 100), "mask": shape(jnp.bool_),
     }
-    step = make_train_step(model, training.objective_of(model), tx, sharded_steps.views, mesh)
+    step = make_train_step(model, objective.sigmoid_of(model), tx, sharded_steps.views, mesh)
     memory = step.lower(state, batch, jnp.float32(0.1)).compile().memory_analysis()
     held = memory.argument_size_in_bytes + memory.temp_size_in_bytes
     params = sum(leaf.size for leaf in jax.tree.leaves(state.params))

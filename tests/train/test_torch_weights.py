@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from kc_jax.models.convnext import ConvNeXt
-from kc_jax.models.resnet import ResNet
+from kc_jax.models.resnet import ResNet, ResNet18
 from kc_jax.models.torch_names import NAMINGS
 from kc_jax.train.shapes import MisfitError
 from kc_jax.train.torch_weights import from_torch
@@ -35,12 +35,14 @@ def hollow(shapes):
 
 
 WHOLE_RESNET = hollow(torch_tensors.resnet((3, 4, 6, 3), 64))
+WHOLE_RESNET_18 = hollow(torch_tensors.resnet((2, 2, 2, 2), 64, "basic"))
 WHOLE_CONVNEXT = hollow(torch_tensors.convnext((3, 3, 9, 3), (96, 192, 384, 768)))
 
 
 @pytest.mark.parametrize(
     "name, model, tensors",
     [
+        ("resnet18", ResNet18(), WHOLE_RESNET_18),
         ("resnet50", ResNet(), WHOLE_RESNET),
         ("convnext_tiny", ConvNeXt(), WHOLE_CONVNEXT),
         ("convnext_tiny", ConvNeXt(), torch_tensors.as_torchvision(WHOLE_CONVNEXT)),

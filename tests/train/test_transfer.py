@@ -36,6 +36,21 @@ def test_a_structured_head_begins_as_the_generalists_function(head):
     )
 
 
+def test_linear_heads_have_no_top_layers_to_take():
+    generalist, generalist_logits = network("linear", seed=1)
+    student, student_logits = network("linear", seed=2)
+    started = transfer(student, generalist, ALL, verticals=(0, 1))
+    np.testing.assert_array_equal(student_logits(started), generalist_logits(generalist))
+    assert set(started["params"]) == {"backbone", "logits"}
+
+
+@pytest.mark.parametrize("heads", [("linear", "FC6-FC4"), ("FC6-FC4", "linear")])
+def test_a_part_that_one_network_lacks_is_named(heads):
+    generalist, student = (network(head, seed)[0] for seed, head in enumerate(heads))
+    with pytest.raises(TransferError, match="trunk cannot start"):
+        transfer(student, generalist, ("backbone", "trunk"), verticals=(0, 1))
+
+
 def test_parts_not_named_keep_their_own_start():
     generalist, _ = network("FC6-FC4", seed=1)
     student, _ = network("FC6-FC8", seed=2)

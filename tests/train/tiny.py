@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from kc_jax import sharding
+from kc_jax import config, sharding
 from kc_jax.train import objective
 from kc_jax.train.state import make_state
 from kc_jax.train.step import make_train_step
@@ -24,6 +24,15 @@ class TinyModel(nn.Module):
         if train and not self.is_initializing():
             passes.value += 1
         return nn.Dense(NUM_CLASSES, name="logits")(images.reshape(images.shape[0], -1))
+
+
+def optimizer_options(**changes):
+    """Gives Adagrad at a constant rate of 0.1, with some options of `config.Optimizer` changed."""
+    return config.Optimizer(**{
+        "kind": "adagrad", "learning_rate": 0.1, "initial_accumulator": 0.1, "momentum": 0.9,
+        "weight_decay": 0.0, "schedule": "constant", "warmup": 0.0, "milestones": (),
+        "multipliers": config.Multipliers(1.0, 1.0, 1.0, 1.0, 1.0), **changes,
+    })
 
 
 def views(images, record_ids, view_numbers):

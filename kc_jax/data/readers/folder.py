@@ -16,8 +16,8 @@ from kc_jax.data.collection import (
     notes_on_splits,
     split_roles,
 )
+from kc_jax.data.images import SUFFIXES
 
-SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif"}
 LAYOUT = "a folder with root/<vertical>/…/<class>/*.jpg, or root/train/… and root/test/…"
 OPTIONS = ("directory", "train_split", "test_split")
 

@@ -6,17 +6,18 @@ from typing import Any
 
 from kc_jax.config import ConfigError, Data
 from kc_jax.data.collection import (
+    COLUMNS,
     Collection,
     Entry,
     labels_of,
+    named_columns,
     notes_on_splits,
     split_roles,
     values_of,
 )
 
 OPTIONS = (
-    "dataset", "directory", "variant", "image_key", "label_key", "vertical_key", "id_key",
-    "confidence_key", "min_confidence", "train_split", "test_split",
+    "dataset", "directory", "variant", *COLUMNS, "min_confidence", "train_split", "test_split",
 )
 
 
@@ -81,15 +82,14 @@ def _load(datasets, data: Data):
 
 def _undecoded(datasets, split, data: Data):
     """Checks a split's columns and leaves its images as the bytes of their files."""
-    for option in ("image_key", "label_key", "vertical_key", "id_key", "confidence_key"):
-        column = getattr(data, option)
-        if column and column not in split.column_names:
+    used = named_columns(data)
+    for option, column in used.items():
+        if column not in split.column_names:
             raise ConfigError(
                 f"config.data.{option} is {column!r}, which is no column among "
                 f"{', '.join(split.column_names)}; name one of these"
             )
-    used = {data.image_key, data.label_key, data.vertical_key, data.id_key, data.confidence_key}
-    split = split.select_columns([name for name in split.column_names if name in used])
+    split = split.select_columns([name for name in split.column_names if name in used.values()])
     if not isinstance(split.features[data.image_key], datasets.Image):
         raise ConfigError(
             f"config.data.image_key is {data.image_key!r}, whose values are "

@@ -4,6 +4,7 @@ import bisect
 import csv
 import functools
 import hashlib
+import itertools
 import json
 import os
 import pathlib
@@ -15,17 +16,18 @@ import pyarrow.parquet
 
 from kc_jax.config import ConfigError, Data
 from kc_jax.data.collection import (
+    COLUMNS,
     Collection,
     Entry,
     labels_of,
+    named_columns,
     notes_on_splits,
     split_roles,
     values_of,
 )
 
 OPTIONS = (
-    "manifest", "directory", "image_key", "label_key", "vertical_key", "id_key", "confidence_key",
-    "min_confidence", "train_split", "test_split",
+    "manifest", "directory", *COLUMNS, "min_confidence", "train_split", "test_split",
 )
 SPLIT = "split"  # The column, where there is one.
 NEEDED = (
@@ -74,10 +76,7 @@ def open_manifest(data: Data) -> Collection:
 
 
 def _check_columns(path, columns: Mapping[str, Any], data: Data) -> None:
-    wanted = {"image_key": data.image_key, "label_key": data.label_key}
-    optional = ("id_key", "vertical_key", "confidence_key")
-    wanted |= {name: getattr(data, name) for name in optional if getattr(data, name)}
-    for option, name in wanted.items():
+    for option, name in named_columns(data).items():
         if name not in columns:
             raise ConfigError(
                 f"{path} has no column {name!r} (config.data.{option}) among "
@@ -138,23 +137,18 @@ def _read_parquet(path: pathlib.Path, data: Data) -> _Table:
         file.schema_arrow.field(data.image_key).type
     ):
         held = names
-    columns = {name: file.read(columns=[name])[name].to_pylist()
-               for name in held if name in _used(data)}
+    used = {SPLIT, *named_columns(data).values()}
+    columns = {name: file.read(columns=[name])[name].to_pylist() for name in held if name in used}
     if held == names:
         return _table(columns, data)
     return {**columns, data.image_key: None}, _images_of_parquet(path, data.image_key)
-
-
-def _used(data: Data) -> set[str]:
-    return {SPLIT, data.image_key, data.label_key, data.vertical_key, data.id_key,
-            data.confidence_key}
 
 
 def _images_of_parquet(path: pathlib.Path, column: str) -> Callable[[int], str | bytes]:
     """Reads images by row, a row group at a time: all would not fit into memory."""
     metadata = pyarrow.parquet.read_metadata(path)
     sizes = [metadata.row_group(group).num_rows for group in range(metadata.num_row_groups)]
-    ends = [sum(sizes[: group + 1]) for group in range(len(sizes))]
+    ends = list(itertools.accumulate(sizes))
 
     @functools.lru_cache(maxsize=8)
     def images(group: int):

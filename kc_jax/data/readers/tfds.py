@@ -8,17 +8,18 @@ import tensorflow_datasets as tfds
 
 from kc_jax.config import ConfigError, Data
 from kc_jax.data.collection import (
+    COLUMNS,
     Collection,
     Entry,
     labels_of,
+    named_columns,
     notes_on_splits,
     split_roles,
     values_of,
 )
 
 OPTIONS = (
-    "dataset", "directory", "image_key", "label_key", "vertical_key", "id_key", "confidence_key",
-    "min_confidence", "train_split", "test_split",
+    "dataset", "directory", *COLUMNS, "min_confidence", "train_split", "test_split",
 )
 NEEDED = (
     "expected a dataset that TensorFlow Datasets prepared with file_format='array_record': its "
@@ -42,9 +43,7 @@ def open_tfds(data: Data) -> Collection:
             f"read at random; {NEEDED}"
         )
     text_of = {
-        option: find_feature(info, option, getattr(data, option))
-        for option in ("image_key", "label_key", "vertical_key", "id_key", "confidence_key")
-        if getattr(data, option)
+        option: find_feature(info, option, name) for option, name in named_columns(data).items()
     }
     roles = split_roles(info.splits, data)
     sources = {name: _undecoded(builder, name) for name in roles}

@@ -80,7 +80,7 @@ def test_the_listing_follows_names_sizes_and_times(tmp_path):
 @pytest.mark.parametrize("directory, words", [
     ("", "config.data.directory is empty; expected a folder with root/<vertical>"),
     ("/nowhere/at/all", "'/nowhere/at/all', which is not a folder"),
-    (".", "no files ending in .bmp, .gif, .jpeg, .jpg, .png, .webp; expected a folder"),
+    (".", "no files ending in .bmp, .gif, .jpeg, .jpg, .png, .tif, .tiff, .webp; expected"),
 ])
 def test_mistakes_are_named(tmp_path, monkeypatch, directory, words):
     monkeypatch.chdir(tmp_path)

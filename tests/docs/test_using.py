@@ -14,7 +14,7 @@ from PIL import Image
 
 from tests.bundle import small
 
-ROOT = pathlib.Path(__file__).parents[1]
+ROOT = pathlib.Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "using.md"
 pytestmark = pytest.mark.slow
 WAIT = "for _ in $(seq 600); do curl -sf {} > /dev/null && break; sleep 0.1; done"

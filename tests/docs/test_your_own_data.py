@@ -11,7 +11,7 @@ import pytest
 from tests.data import folder_dataset
 from tests.data.pictures import encoded, tree, write
 
-ROOT = pathlib.Path(__file__).parents[1]
+ROOT = pathlib.Path(__file__).parents[2]
 PAGE = (ROOT / "docs/your_own_data.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```\w*\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
 COMMANDS = [block.replace("\\\n", "").split() for block in BLOCKS if block.startswith("python -m")]

@@ -12,7 +12,7 @@ from configs import eft
 from kc_jax import artifacts, config
 from kc_jax.data import sources
 
-ROOT = pathlib.Path(__file__).parents[1]
+ROOT = pathlib.Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "your_own_teachers.md").read_text(encoding="utf-8")
 PYTHON = re.findall(r"^```python\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE)
 COMMANDS = re.findall(r"^python -m .*?[^\\]$", PAGE, re.DOTALL | re.MULTILINE)

@@ -1,0 +1,122 @@
+"""The tables of studies: mean ± standard deviation over seeds, in Markdown."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+METRICS = {
+    "mean_vertical_ap": "mean AP",
+    "mean_vertical_top1": "top-1 in vertical",
+    "top1": "top-1",
+    "top5": "top-5",
+    "ancestor_ap": "ancestors' AP",
+}
+
+
+def students_table(title: str, students: Sequence[str], results: Sequence[Mapping]) -> str:
+    """Writes a table with a row for the generalist, each student and the specialists.
+
+    Args:
+      title: of the table.
+      students: their names.
+      results: for each seed what evaluate wrote.
+    """
+    methods = ["generalist", *students, "specialists"]
+    first = results[0]
+    lines = _head(
+        title, results, f"{first['classes']} classes, {first['verticals']} verticals",
+        ("method", "head"), (*METRICS.values(), "parameters", "images seen"),
+    )
+    for method in methods:
+        runs = [result["methods"][method] for result in results]
+        cells = [_percent([run[key] for run in runs]) for key in METRICS]
+        lines.append(
+            f"| {method} | {runs[0]['head']} | {' | '.join(cells)} | {runs[0]['params']:,} | "
+            f"{runs[0]['images_seen']:,} |"
+        )
+    return "\n".join(lines) + "\n"
+
+
+def processes_table(
+    title: str, processes: Sequence[str], results: Sequence[Mapping[str, Mapping]]
+) -> str:
+    """Writes top-1 by generation, alone and together, and what Yang et al. (2018) claim of it.
+
+    Args:
+      title: of the table.
+      processes: their names.
+      results: for each seed and process what run_generations wrote.
+    """
+    first = results[0][processes[0]]
+    numbers = range(len(first["generations"]))
+    lines = _head(
+        f"{title}, top-1", [seed[processes[0]] for seed in results],
+        f"{first['classes']} classes", ("process",), [f"generation {g}" for g in numbers],
+    )
+    lines.append(f"| labels alone | {_percent(_baselines(results))} |{' |' * (len(numbers) - 1)}")
+    for name in processes:
+        runs = [seed[name]["generations"] for seed in results]
+        for label, read in (("", _alone), (", together", _together)):
+            cells = [_percent([read(run[g]) for run in runs]) for g in numbers]
+            lines.append(f"| {first_name(results, name)}{label} | {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n\n" + _claims(processes, results)
+
+
+def first_name(results: Sequence[Mapping[str, Mapping]], name: str) -> str:
+    """Gives a process's D(confidence, λ)."""
+    return results[0][name]["process"]
+
+
+def _claims(processes: Sequence[str], results: Sequence[Mapping[str, Mapping]]) -> str:
+    columns = {
+        "patriarch − labels": lambda run, base: _alone(run[0]) - base,
+        "best of generations 1–3 − labels":
+            lambda run, base: max(map(_alone, run[1:4])) - base,
+        "mean of students − labels": lambda run, base: np.mean(list(map(_alone, run[1:]))) - base,
+        "all together − best alone":
+            lambda run, base: _together(run[-1]) - max(map(_alone, run)),
+    }
+    lines = [
+        f"| process | {' | '.join(columns)} |",
+        f"|---|{'---:|' * len(columns)}",
+    ]
+    for name in processes:
+        runs = [seed[name]["generations"] for seed in results]
+        cells = [
+            _percent([read(run, base) for run, base in zip(runs, _baselines(results), strict=True)])
+            for read in columns.values()
+        ]
+        lines.append(f"| {first_name(results, name)} | {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
+
+
+def _alone(generation: Mapping) -> float:
+    return generation["top1"]
+
+
+def _together(generation: Mapping) -> float:
+    return generation["ensemble"]["top1"]
+
+
+def _baselines(results: Sequence[Mapping[str, Mapping]]) -> list[float]:
+    return [next(iter(seed.values()))["baseline"]["top1"] for seed in results]
+
+
+def _head(
+    title: str, results: Sequence[Mapping], facts: str, left: Sequence[str], right: Sequence[str]
+) -> list[str]:
+    noise = "SYNTHETIC INPUT: no figure means anything. " if results[0].get("synthetic") else ""
+    return [
+        f"{noise}{title}: {facts}, {len(results)} seeds, mean ± standard deviation, %.",
+        "",
+        f"| {' | '.join((*left, *right))} |",
+        f"|{'---|' * len(left)}{'---:|' * len(right)}",
+    ]
+
+
+def _percent(values: Sequence[float | None]) -> str:
+    if None in values:
+        return "—"
+    percent = 100 * np.asarray(values)
+    deviation = f" ± {np.std(percent, ddof=1):.1f}" if len(percent) > 1 else ""
+    return f"{np.mean(percent):.1f}{deviation}"

@@ -1,0 +1,68 @@
+import dataclasses
+import functools
+
+import jax
+import jax.numpy as jnp
+import pytest
+from flax import linen as nn
+
+from configs import eft
+from kc_jax import config
+from kc_jax.core import cost
+from kc_jax.data import sources
+from kc_jax.models import backbones
+from kc_jax.stages import describe, memory, networks
+
+
+class Counted(nn.Module):
+    """Flattens images, and notes that it was asked."""
+
+    dtype: jnp.dtype = jnp.float32
+
+    @nn.compact
+    def __call__(self, images, train):
+        SEEN.append(images.shape)
+        return images.reshape(images.shape[0], -1)
+
+
+SEEN = []
+
+
+def build(backbone, head="FC8-FC4"):
+    options = eft.get_config("smoke")
+    options.model.backbone = backbone
+    options.student.head = head
+    return config.build(options)
+
+
+@pytest.mark.parametrize("head", ["FC8-FC4", "FC8-SC(4,2)", "SC8-SC4"])
+@pytest.mark.parametrize("level", ["none", "vertical"])
+def test_counts_are_those_of_the_whole_network(head, level):
+    built = build("small_conv", head)
+    training = dataclasses.replace(
+        built.student, self_paced=dataclasses.replace(built.student.self_paced, level=level)
+    )
+    space = sources.load_label_space(built.data)
+    described = describe.describe_network(built, training, space)
+    model = networks.build_model(built.model, training, space, built.seed)
+    variables = memory.network_shapes(built, model)
+    multiply_adds = cost.multiply_adds(
+        functools.partial(model.apply, train=False), variables, memory.images_shape(built, 1)
+    )
+    whole = cost.layer_table(multiply_adds, cost.parameters(variables["params"]), 2)
+    assert describe._merge_verticals(whole) == described["layers"]
+    assert described["params"] == sum(x.size for x in jax.tree.leaves(variables["params"]))
+
+
+def test_a_backbone_is_traced_for_one_network_alone(monkeypatch):
+    monkeypatch.setitem(backbones.BACKBONES, "counted", Counted)
+    built = build("counted")
+    space = sources.load_label_space(built.data)
+    describe.describe_network(built, built.student, space)
+    asked = len(SEEN)
+    described = [describe.describe_network(built, built.teachers, space.restrict(v))
+                 for v in range(space.num_verticals)]
+    assert 0 < asked == len(SEEN)
+    assert [row["layer"] for row in described[0]["layers"]] == [
+        "trunk/shared", "bottleneck/shared", "logits"
+    ]

@@ -1,0 +1,196 @@
+"""Generations, end to end on the shrunk glyphs."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from kc_jax import artifacts, sharding
+from kc_jax.config import ConfigError
+from kc_jax.data import sources
+from kc_jax.stages import generations, networks, report_generations, runner
+from kc_jax.train import hooks, objective
+from tests.reference import losses as reference
+from tests.stages import shipped
+
+STAGES = ("train_generalist", "run_generations", "report_generations")
+
+
+def small(data_directory, **changes):
+    return shipped.smoke(data_directory, **{
+        "generalist__loss": "softmax", "generalist__num_epochs": 1.0,
+        "generations__num_epochs": 2.0, "generations__num_generations": 2,
+        "soft_targets__num_views": 2, **changes,
+    })
+
+
+@pytest.fixture(scope="module")
+def done(data_directory, tmp_path_factory):
+    config = small(data_directory)
+    workdir = artifacts.Workdir(tmp_path_factory.mktemp("generations"))
+    runner.run_stages(config, workdir, STAGES)
+    return config, workdir
+
+
+def results_of(config, workdir):
+    return artifacts.read_json(workdir.generation_results(config.generations.name))
+
+
+def digests(config, workdir):
+    return [
+        shipped.digest(workdir.generation(config.generations.name, number))
+        for number in range(config.generations.num_generations + 1)
+    ]
+
+
+def test_results(done):
+    config, workdir = done
+    results = results_of(config, workdir)
+    assert results["process"] == "D(0.6, 0.6)"
+    assert len(results["generations"]) == 3 and results["baseline"]["top1"] >= 0
+    assert len(set(digests(*done))) == 3
+    first = results["generations"][0]
+    assert first["ensemble"]["top1"] == first["top1"]
+    assert sum(first["training"]["sorted_scores"]) <= 1 + 1e-6
+
+
+def test_ensembles_average_scores(done):
+    config, workdir = done
+    scores = [
+        np.load(workdir.generation(config.generations.name, g) / "answers" / "scores.npy")
+        for g in range(3)
+    ]
+    labels = [ids[0] for ids in sources.open_source(config.data, "test").labels]
+    labels = np.array(labels * config.data.test_views)
+    named = np.unique(labels)
+    for count, generation in enumerate(results_of(config, workdir)["generations"], start=1):
+        mean = np.mean(np.float64(scores[:count]), axis=0)
+        right = named[np.argmax(mean[:, named], axis=-1)] == labels
+        assert generation["ensemble"]["top1"] == pytest.approx(np.mean(right), abs=1e-5)
+
+
+def test_the_patriarch_is_tolerant_and_students_are_taught(done):
+    config, workdir = done
+
+    def training(number):
+        directory = workdir.generation(config.generations.name, number)
+        return artifacts.manifest_of(directory, "run_generations")["inputs"]
+
+    patriarch, student = training(0), training(1)
+    assert patriarch["training"]["tolerance"]["confidence"] == 0.6
+    assert patriarch["training"]["distill_weight"] == 0 and "teacher" not in patriarch
+    assert student["training"]["tolerance"]["confidence"] == 1
+    assert student["training"]["distill_weight"] == 0.6
+    assert student["teacher"] != training(2)["teacher"]
+
+
+def test_nothing_is_done_twice(done):
+    config, workdir = done
+    before = workdir.generations_report.stat().st_mtime_ns
+    for stage in STAGES:
+        assert not runner.STAGES[stage](config, workdir)
+    assert workdir.generations_report.stat().st_mtime_ns == before
+
+
+@pytest.mark.parametrize(
+    "signal", ["computed", pytest.param("stored", marks=pytest.mark.slow)]
+)
+def test_a_process_stopped_in_any_generation_ends_bit_identical(
+    data_directory, tmp_path, monkeypatch, signal
+):
+    config = small(
+        data_directory, generations__teacher_signal=signal, running__checkpoint_every_steps=5
+    )
+    stopped, straight = artifacts.Workdir(tmp_path / "a"), artifacts.Workdir(tmp_path / "b")
+    runner.run_stages(config, straight, ["run_generations"])
+    whole = hooks.progress_hook
+
+    class StoppedError(Exception):
+        pass
+
+    def stopping_at(title, wanted):
+        def make(show, log):
+            def hook(step, state, metrics):
+                if stopped.generation("tolerant", title).exists() and step == wanted:
+                    raise StoppedError
+
+            return hook
+
+        return make
+
+    for generation, step in ((0, 7), (1, 10), (2, 3)):
+        with monkeypatch.context() as patch:
+            patch.setattr(hooks, "progress_hook", stopping_at(generation, step))
+            with pytest.raises(StoppedError):
+                runner.run_stages(config, stopped, ["run_generations"])
+        monkeypatch.setattr(hooks, "progress_hook", whole)
+    runner.run_stages(config, stopped, ["run_generations"])
+    assert digests(config, stopped) == digests(config, straight)
+    assert results_of(config, stopped)["generations"][2]["top1"] == (
+        results_of(config, straight)["generations"][2]["top1"]
+    )
+
+
+@pytest.mark.parametrize("top_k", [3, 1000])
+def test_stored_and_computed_signals_give_the_same_loss(done, tmp_path, top_k):
+    config, workdir = done
+    options = dataclasses.replace(config.soft_targets, top_k=top_k)
+    config = dataclasses.replace(config, soft_targets=options)
+    space = sources.load_label_space(config.data)
+    source = sources.open_source(config.data, "train")
+    teacher = tmp_path / "teacher"
+    teacher.symlink_to(workdir.generation("tolerant", 0))
+    records, views = np.arange(0, 60, 5), np.arange(12) % 2
+    ids, probs = generations.stored_signal(config, teacher, space, source, 1.0)(records, views)
+    artifacts.remove(teacher / "scores")
+    batch = {
+        "image": np.stack([source.read(r) for r in records]),
+        "record_id": records.astype(np.int32), "view": views.astype(np.int32),
+    }
+    ask = networks.load_on_devices(config, teacher, generations.MADE_BY, space, "train")
+    asked = np.asarray(ask(sharding.put_batch(sharding.make_mesh(), batch)))
+    student = np.random.default_rng(0).normal(size=asked.shape).astype(np.float32)
+    labels = {
+        "target_ids": np.array([source.labels[r] for r in records], np.int32),
+        "target_probs": np.ones((12, 1), np.float32),
+    }
+    judge = objective.make_softmax(0.0, 2, 0.6, 1.0)
+    stored = judge(student, {**labels, "teacher_ids": ids, "teacher_probs": probs})["loss"]
+    if top_k >= space.num_classes:
+        expected = judge(student, {**labels, "teacher_logits": asked})["loss"]
+    else:
+        scores = reference.softmax(asked)
+        listed = np.take_along_axis(scores, ids, -1)
+        merged = reference.divergence_of_listed(ids, listed, reference.softmax(student))
+        targets = reference.dense_targets(*labels.values(), space.num_classes)
+        expected = 0.4 * reference.softmax_cross_entropy(student, targets) + 0.6 * merged
+    np.testing.assert_allclose(stored, expected, rtol=1e-3)
+
+
+def test_no_teacher_is_asked_where_it_has_no_weight(data_directory, tmp_path):
+    config = small(data_directory, generations__distill_weight=0.0,
+                   generations__num_generations=1)
+    workdir = artifacts.Workdir(tmp_path)
+    runner.run_stages(config, workdir, ["run_generations"])
+    inputs = artifacts.manifest_of(workdir.generation("tolerant", 1), "run_generations")["inputs"]
+    assert "teacher" not in inputs and results_of(config, workdir)["baseline"] is None
+
+
+def test_records_of_several_labels_are_refused():
+    source = sources.Source("train", ((1,), (2, 3)), None, "fingerprint")
+    with pytest.raises(ConfigError, match="record 1 of 'train' has 2 labels"):
+        generations.check_single_labels(source)
+
+
+def test_a_page_without_results_is_refused(data_directory, tmp_path):
+    with pytest.raises(artifacts.MissingArtifactError, match="run the stage run_generations"):
+        report_generations.run(small(data_directory), artifacts.Workdir(tmp_path))
+
+
+def test_the_page_and_the_table(done, capsys):
+    config, workdir = done
+    report_generations.run(config, workdir)
+    printed = capsys.readouterr().out
+    assert "tolerant D(0.6, 0.6)" in printed and "baseline" in printed
+    page = workdir.generations_report.read_text("utf-8")
+    assert "D(0.6, 0.6)" in page and page.count("<figure>") == 2 and "{{" not in page
