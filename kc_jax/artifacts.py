@@ -182,7 +182,7 @@ def is_complete(directory: pathlib.Path, inputs: Mapping[str, Any]) -> bool:
     """
     inputs = json.loads(json.dumps({"schema_version": SCHEMA_VERSION, **inputs}))
     manifest_path = directory / MANIFEST
-    if not manifest_path.exists():
+    if not _is_begun(directory):
         write_json(manifest_path, {"inputs": inputs, "complete": False})
         return False
     manifest = read_json(manifest_path)
@@ -190,9 +190,17 @@ def is_complete(directory: pathlib.Path, inputs: Mapping[str, Any]) -> bool:
         lines = describe_differences(manifest["inputs"], inputs)
         raise StaleArtifactError(
             f"{directory} was made from other inputs:\n  " + "\n  ".join(lines[:10])
-            + "\nUse another --workdir, or --redo with the stage's name to make it anew"
+            + "\nUse another --workdir, or --redo=all to make all stages anew, --redo=STAGE for one"
         )
     return manifest["complete"]
+
+
+def _is_begun(directory: pathlib.Path) -> bool:
+    """Tells whether there is more than the manifest of something that never came to anything."""
+    path = directory / MANIFEST
+    if not path.exists():
+        return False
+    return read_json(path)["complete"] or any(p != path for p in directory.iterdir())
 
 
 def describe_differences(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "") -> list:

@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import pathlib
 import re
 import sys
 from collections.abc import Callable
@@ -70,12 +71,23 @@ def _start(main: Callable, argv) -> None:
 
 
 def _parse(argv):
+    for word in argv:
+        if word.startswith("--config="):
+            sys.path.append(str(_package_root(word.removeprefix("--config="))))
     try:
         rest = flags.FLAGS(argv)
         _CONFIG.value.keys()  # A file that could not be loaded says so at first use.
         return rest
     except (flags.Error, AttributeError, KeyError, TypeError, OSError) as error:
         sys.exit(f"kc_jax: {explain(error)}")
+
+
+def _package_root(config: str) -> pathlib.Path:
+    """Gives the folder that a configuration file's own imports begin from, as of configs/."""
+    folder = pathlib.Path(config.split(":")[0]).resolve().parent
+    while (folder / "__init__.py").exists():
+        folder = folder.parent
+    return folder
 
 
 def explain(error: Exception) -> str:

@@ -9,7 +9,9 @@ from kc_jax import command
 from kc_jax.errors import UserError
 
 _STAGES = flags.DEFINE_list("stages", None, "Stages to run; by default those of the configuration.")
-_REDO = flags.DEFINE_list("redo", [], "Stages whose output is removed and made anew.")
+_REDO = flags.DEFINE_list(
+    "redo", [], "Stages whose output is removed and made anew; all is every stage that is run."
+)
 
 
 def main(options, workdir: str | None):
@@ -24,21 +26,22 @@ def main(options, workdir: str | None):
 
     built = config.build(options)
     stages = _STAGES.value or built.stages
-    for name in [*stages, *_REDO.value]:
+    redo = stages if _REDO.value == ["all"] else _REDO.value
+    for name in [*stages, *redo]:
         if name not in runner.STAGES:
             close = difflib.get_close_matches(name, runner.STAGES, n=1)
             hint = f"did you mean {close[0]!r}? " if close else ""
             raise UserError(
                 f"stage {name!r} is unknown; {hint}Stages: {', '.join(runner.STAGES)}"
             )
-    for name in _REDO.value:
+    for name in redo:
         if name not in stages:
             raise UserError(
                 f"stage {name!r} is in --redo but not in --stages, so nothing would make it anew; "
                 "add it there"
             )
     root = pathlib.Path(workdir or f"runs/{built.name}")
-    runner.run_stages(built, artifacts.Workdir(root), stages, _REDO.value)
+    runner.run_stages(built, artifacts.Workdir(root), stages, redo)
 
 
 if __name__ == "__main__":

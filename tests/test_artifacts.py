@@ -25,6 +25,8 @@ def test_other_inputs_are_refused_with_the_differences(tmp_path, finished):
     artifacts.is_complete(tmp_path, INPUTS)
     if finished:
         artifacts.complete(tmp_path)
+    else:
+        (tmp_path / "checkpoints").mkdir()
     before = (tmp_path / artifacts.MANIFEST).read_bytes()
     with pytest.raises(StaleArtifactError) as caught:
         artifacts.is_complete(tmp_path, {"config": {"seed": 2, "sizes": (2, 3)}, "data": "abd"})
@@ -35,8 +37,15 @@ def test_other_inputs_are_refused_with_the_differences(tmp_path, finished):
     assert (tmp_path / artifacts.MANIFEST).read_bytes() == before
 
 
+def test_what_never_came_to_anything_is_begun_anew(tmp_path):
+    artifacts.is_complete(tmp_path, INPUTS)
+    assert not artifacts.is_complete(tmp_path, {"data": "other"})
+    assert artifacts.read_json(tmp_path / artifacts.MANIFEST)["inputs"]["data"] == "other"
+
+
 def test_other_schemas_are_refused(tmp_path, monkeypatch):
     artifacts.is_complete(tmp_path, INPUTS)
+    artifacts.complete(tmp_path)
     monkeypatch.setattr(artifacts, "SCHEMA_VERSION", artifacts.SCHEMA_VERSION + 1)
     with pytest.raises(StaleArtifactError, match="schema_version: 1 → 2"):
         artifacts.is_complete(tmp_path, INPUTS)

@@ -36,6 +36,7 @@ def run(config: Config, workdir: Workdir) -> bool:
     """
     facts = gather_facts(config, workdir)
     directory = workdir.bundle(facts["name"])
+    print(f"Bundle: {directory}\nTry it: python -m kc_jax.predict --bundle={directory} IMAGES")
     if _is_current(directory, _fingerprint(facts)):
         return False
     trained = workdir.student(facts["name"])

@@ -55,15 +55,19 @@ def run_stages(
     for name in redo:
         for path in outputs(config, workdir)[name]:
             artifacts.remove(path)
+    written = dataclasses.asdict(config)
+    if not workdir.config.exists():
+        artifacts.write_json(workdir.config, written)
     for name in names:
         start = time.monotonic()
         did_work = STAGES[name](config, workdir)
         seconds = time.monotonic() - start
-        artifacts.write_json(workdir.config, dataclasses.asdict(config))
         if did_work:
             _note_seconds(workdir, name, seconds)
         verdict = f"{seconds:.0f} s" if did_work else "complete, skipped"
         print(f"[{name}] {verdict}", file=sys.stderr, flush=True)
+    # Not before: what a stage refuses is not the configuration of what lies here.
+    artifacts.write_json(workdir.config, written)
 
 
 def outputs(config: Config, workdir: Workdir) -> dict[str, list]:

@@ -1,5 +1,7 @@
 """Trains one network for all classes from the teachers' soft targets."""
 
+import sys
+
 import numpy as np
 
 from kc_jax import artifacts
@@ -29,6 +31,11 @@ def run(config: Config, workdir: Workdir) -> bool:
     inputs = training.task_inputs(config, student, space, source, workdir, **upstream)
     if artifacts.is_complete(directory, inputs):
         return False
+    if workdir.soft_targets.exists() and not student.distill_weight:
+        print(
+            f"{student.name} learns from labels alone: config.student.distill_weight is 0, so the "
+            f"soft targets in {workdir.soft_targets} are not read", file=sys.stderr,
+        )
     targets, num_views = training.hard_targets(source, space, student), None
     if student.distill_weight:
         soft = SoftTargetStore(workdir.soft_targets, space, store)

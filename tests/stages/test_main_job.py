@@ -77,7 +77,7 @@ def test_another_student_gets_its_columns(copy):
 
 def test_parameters_agree_with_describe(finished):
     _, workdir = finished
-    described = artifacts.read_json(workdir.describe)
+    described = artifacts.read_json(workdir.describe)["networks"]
     methods = artifacts.read_json(workdir.results)["methods"]
     pairs = {"generalist": "generalist", "student": "student", "specialists": "teachers"}
     for method, name in pairs.items():
