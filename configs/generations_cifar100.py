@@ -9,6 +9,8 @@ takes p = 0.6, and λ from 0.5 for shallow networks to 0.7 for deep ones. TFDS d
 see configs/tfds.py. None of this was run here but `describe`: each network is hours of a GPU.
 """
 
+import pathlib
+
 from configs import common, generations, tfds
 
 RESNETS = (20, 32, 44, 56, 74, 92, 110)
@@ -28,6 +30,7 @@ def get_config(preset: str = "resnet20"):
     config = tfds.get_config("cifar100")
     config.name = f"generations_cifar100_{preset}"
     config.data.update({
+        "label_space": str(pathlib.Path(__file__).with_name("cifar100.csv")),
         "augmentation": "small_photo", "test_augmentation": "small_photo_centre",
     })
     network, depth = presets[preset]

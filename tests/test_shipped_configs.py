@@ -55,13 +55,21 @@ def test_generations_learn_as_their_baseline_does(preset, name):
     (generations_imagenet.get_config(), 1000, 11.69e6),
 ])
 def test_generations_networks_have_the_published_parameters(options, classes, published):
-    options.data.update({"source": "declared", "num_classes": classes, "num_verticals": 1})
+    options.data.update({
+        "source": "declared", "label_space": "", "num_classes": classes, "num_verticals": 1,
+    })
     built = config.build(options)
     assert built.generalist.optimizer == built.generations.optimizer
     assert built.generations.optimizer.kind == "sgd"
     space = sources.load_label_space(built.data)
     described = describe.describe_network(built, built.generations, space)
     assert described["params"] == pytest.approx(published, rel=0.01)
+
+
+def test_cifar100_is_described_without_its_images():
+    built = config.build(generations_cifar100.get_config("resnet20"))
+    space = sources.load_label_space(built.data)
+    assert space.sizes == (5,) * 20 and len(set(space.names)) == 100
 
 
 @pytest.mark.parametrize("depth", generations_cifar100.RESNETS)

@@ -66,7 +66,9 @@ class Source:
 
 
 def load_label_space(data: Data) -> LabelSpace:
-    """Loads the label space that the configuration names; packs images of yours at first use.
+    """Loads the label space that the configuration names.
+
+    Where it names none, images of yours are packed at first use and theirs is taken.
 
     Raises:
       LabelSpaceError: a CSV of yours is not well formed.
@@ -77,7 +79,7 @@ def load_label_space(data: Data) -> LabelSpace:
             f"config.data.source is {data.source!r}; expected one of "
             f"{', '.join(sorted(SOURCES))} or {DECLARED}"
         )
-    if data.source in PACKED:
+    if data.source in PACKED and not (data.label_space and data.source in preparation.READERS):
         return PACKED[data.source](data).label_space()
     given = given_label_space(data)
     if given is not None:
