@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from kc_jax import predict
-from kc_jax.bundle import Bundle
+from kc_jax.bundle import Bundle, writers
 from tests.bundle import small
 
 
@@ -35,6 +35,13 @@ def test_text(directory, folder, capsys):
     head, *lines = capsys.readouterr().out.splitlines()
     assert head == str(folder / "a.jpg") and len(lines) == 2
     assert all("%" in line and "bird]" in line for line in lines)
+
+
+def test_text_marks_names_below_a_threshold_and_those_of_a_vertical_without_one(directory):
+    bundle, mark = Bundle.load(directory), "  (below the vertical's threshold)"
+    for logit, vertical, is_marked in [(9, "bird", False), (-9, "bird", True), (9, "car", True)]:
+        [names] = bundle.names(np.full((1, 6), logit, np.float32), 1, [vertical])
+        assert writers.as_text("a.jpg", names).endswith(mark) == is_marked
 
 
 def test_jsonl_has_what_the_bundle_says(directory, folder, capsys):

@@ -16,7 +16,8 @@ class Calibration:
     Attributes:
       temperature: f32[C], divides the logit.
       bias: f32[C], is added afterwards.
-      threshold: f32[C], the probability from which on a name can be relied on; NaN where unknown.
+      threshold: f32[C], the probability from which on a name can be relied on; NaN, which nothing
+        reaches, where there is none.
     """
 
     temperature: np.ndarray

@@ -46,7 +46,8 @@ class Name:
       vertical: that it belongs to.
       probability: calibrated where the bundle has a calibration.
       logit: of the network.
-      above_threshold: whether the probability reaches the vertical's threshold; None without one.
+      above_threshold: whether the probability reaches the vertical's threshold, which none does
+        where the vertical has none; None where the bundle has no calibration.
       ancestors: of the class, nearest first.
     """
 
@@ -201,7 +202,7 @@ class Bundle:
         def probability(c: int) -> float:
             return float(probabilities(log_odds[c]))
 
-        space, threshold = self.space, float(self.calibration.threshold[class_id])
+        space, threshold = self.space, self.calibration.threshold[class_id]
         return Name(
             class_id=class_id,
             name=space.names[class_id],
@@ -209,7 +210,7 @@ class Bundle:
             probability=probability(class_id),
             logit=float(logits[class_id]),
             above_threshold=(
-                None if np.isnan(threshold) else probability(class_id) >= threshold
+                bool(probability(class_id) >= threshold) if self.is_calibrated else None
             ),
             ancestors=tuple(
                 Ancestor(c, space.names[c], probability(c)) for c in space.ancestors[class_id]

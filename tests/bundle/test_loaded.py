@@ -68,8 +68,8 @@ def test_names_are_ranked_by_calibrated_probability(bundle):
             assert name.logit == row[name.class_id]
             assert name.name == small.SPACE.names[name.class_id]
             assert name.vertical == ("bird" if name.class_id < 4 else "car")
-            above = bool(probability[name.class_id] >= 0.5)
-            assert name.above_threshold is (above if name.vertical == "bird" else None)
+            is_above = name.vertical == "bird" and probability[name.class_id] >= 0.5
+            assert name.above_threshold is bool(is_above)
             for ancestor in name.ancestors:
                 assert ancestor.probability == pytest.approx(probability[ancestor.class_id])
 

@@ -45,6 +45,7 @@ def test_a_picture_is_shown_with_its_names(directory, picture, tmp_path):
         )
         pruned = page.wait_for(f"{ROWS}.length === 2 && {ROWS}")
         assert all(row.endswith("car") for row in pruned)
+        assert page.value_of("document.querySelectorAll('#names li.doubtful').length") == 2
         assert page.errors == []
 
         broken = tmp_path / "broken.png"
