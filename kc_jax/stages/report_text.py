@@ -14,6 +14,8 @@ from kc_jax.artifacts import Workdir
 from kc_jax.stages.report_figures import plain
 
 GENERALIST, SPECIALISTS = "generalist", "specialists"
+LEAST_GAP = 0.01  # A share of less than a point says nothing.
+NO_GAP = "no gap worth speaking of"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -80,9 +82,9 @@ def gap_closed(generalist: float, student: float, specialists: float) -> float |
 
     Returns:
       1 where the student is as good as the specialists, less than 0 where it is worse than the
-      generalist, None where the specialists are not better than the generalist.
+      generalist, None where the specialists are less than `LEAST_GAP` above the generalist.
     """
-    if specialists <= generalist:
+    if specialists - generalist < LEAST_GAP:
         return None
     return (student - generalist) / (specialists - generalist)
 
@@ -97,11 +99,11 @@ def gap_line(results: Results) -> str:
     if not results.has_gap:
         absent = [m for m in (GENERALIST, SPECIALISTS) if m not in results.methods]
         return f"Gap closed: unknown without {' and '.join(absent)}"
-    if results.gap_closed is None:
-        return "Gap closed: none to close, the specialists are not better than the generalist"
+    share = results.gap_closed
+    closed = NO_GAP if share is None else f"{round(100 * share)} %"
     means = [f"{plain(m)} {percent(results.mean_ap(m))}"
              for m in (GENERALIST, results.student, SPECIALISTS)]
-    return f"Gap closed: {percent(results.gap_closed)} % ({', '.join(means)})"
+    return f"Gap closed: {closed} ({', '.join(means)})"
 
 
 def headline(results: Results) -> str:
@@ -127,10 +129,10 @@ def _verdict(results: Results) -> str:
     params = {m: results[m]["params"] / results[GENERALIST]["params"] for m in results.methods}
     share = results.gap_closed
     if share is None:
-        verdict = "The specialists are not better than the generalist, so there is no gap to close"
+        verdict = f"From generalist to specialists there is {NO_GAP}"
     else:
-        closed = f"{percent(share)} %" if share >= 0 else "none"
-        note = f" ({percent(share)} %)" if share < 0 else ""
+        shown = f"{round(100 * share)} %"
+        closed, note = (shown, "") if share >= 0 else ("none", f" ({shown})")
         verdict = f"The student closes {closed} of the gap from generalist to specialists{note}"
     return (
         f"{verdict}, with {params[results.student]:.2f} times the generalist's parameters; the "

@@ -147,23 +147,27 @@ def test_names_an_unknown_student(workdir):
 
 
 @pytest.mark.parametrize(("student", "expected", "verdict"), [
-    (0.05, 0.25, "closes 25.0 % of the gap"),
-    (-0.05, -0.25, "closes none of the gap from generalist to specialists (-25.0 %)"),
-    (0.3, 1.5, "closes 150.0 % of the gap"),
+    (0.05, 0.25, "closes 25 % of the gap"),
+    (-0.05, -0.25, "closes none of the gap from generalist to specialists (-25 %)"),
+    (0.3, 1.5, "closes 150 % of the gap"),
 ])
 def test_gap_closed(config, tmp_path, student, expected, verdict):
     workdir = fabricate(Workdir(tmp_path), student=student)
     results = report.read_results(config, workdir)
     assert results.gap_closed == pytest.approx(expected)
     assert verdict in report_text.headline(results)
-    assert f"Gap closed: {100 * expected:.1f} %" in report_text.gap_line(results)
+    assert f"Gap closed: {100 * expected:.0f} % (generalist" in report_text.gap_line(results)
 
 
-def test_no_gap_where_specialists_are_not_better(config, tmp_path):
-    results = report.read_results(config, fabricate(Workdir(tmp_path), specialists=-0.1))
+@pytest.mark.parametrize("specialists, shown", [(-0.1, "20.0"), (0.0, "30.0"), (0.009, "30.9")])
+def test_a_gap_of_less_than_a_point_is_none(config, tmp_path, specialists, shown):
+    results = report.read_results(config, fabricate(Workdir(tmp_path), specialists=specialists))
+    means = ("generalist 30.0", "student 35.0", f"specialists {shown}")
     assert results.gap_closed is None
-    assert "no gap to close" in report_text.headline(results)
-    assert "none to close" in report_text.gap_line(results)
+    assert "there is no gap worth speaking of, with" in report_text.headline(results)
+    assert report_text.gap_line(results) == (
+        f"Gap closed: no gap worth speaking of ({', '.join(means)})"
+    )
 
 
 @pytest.mark.parametrize("absent", [
