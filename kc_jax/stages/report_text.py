@@ -182,7 +182,7 @@ def _table(
     for method in methods:
         table.add_column(Text(plain(method)), justify="right", no_wrap=True)
 
-    def add(name: str, values: Mapping[str, float]) -> None:
+    def add(name: str, values: Mapping[str, float | None]) -> None:
         best = results.best(values)
         table.add_row(
             Text(name), *(_cell(console, percent(values[m]), m in best) for m in methods)
@@ -192,6 +192,7 @@ def _table(
         add(plain(vertical), results.of_vertical(vertical))
     table.add_section()
     add("mean", results.means)
+    add("top-1, all classes", {m: results[m]["top1"] for m in results.methods})
     table.add_row("parameters", *(f"{results[m]['params']:,}" for m in methods))
     return table
 

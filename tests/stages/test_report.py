@@ -127,6 +127,16 @@ def test_marks_the_best_single_network(config, workdir, capsys):
     assert '<td class="best">25.0</td>' in page_of(workdir)
 
 
+def test_prints_top_1_over_all_classes(config, workdir, capsys):
+    values = json.loads(workdir.results.read_text())
+    values["methods"]["generalist"]["top1"] = 0.8
+    write_json(workdir.results, values)
+    report.run(config, workdir)
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    place = next(i for i, line in enumerate(lines) if line[:1] == ["mean"])
+    assert lines[place + 1] == ["top-1,", "all", "classes", "80.0*", "77.7", "77.7", "–"]
+
+
 def test_noise_is_not_mistaken_for_images(config, workdir, capsys):
     values = json.loads(workdir.results.read_text())
     write_json(workdir.results, {**values, "synthetic": True})
