@@ -51,6 +51,22 @@ def test_shows_every_method_vertical_and_value(config, workdir, capsys):
         assert vertical.replace("_", " ") in printed
 
 
+def test_ancestors_have_a_column_where_there_are_any(config, workdir):
+    report.run(config, workdir)
+    assert "ncestors’" not in page_of(workdir)
+    values = json.loads(workdir.results.read_text())
+    for row in values["methods"].values():
+        row["ancestor_ap"] = 0.456
+    write_json(workdir.results, values)
+    report.run(config, workdir)
+    assert "ancestors’<br>AP" in page_of(workdir) and "<td>45.6</td>" in page_of(workdir)
+
+
+def test_heads_are_told_once(config, workdir):
+    report.run(config, workdir)
+    assert page_of(workdir).count("FC8-SC4<") == len(METHODS)
+
+
 def test_rows_are_ordered_as_in_table_4(config, workdir):
     results = report.read_results(config, workdir)
     assert results.methods == ["generalist", "labels_only", "student", "specialists"]
