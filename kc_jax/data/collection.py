@@ -2,7 +2,7 @@
 
 import dataclasses
 import pathlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ NEEDED_COLUMNS = ("image_key", "label_key")
 COLUMNS = (*NEEDED_COLUMNS, "vertical_key", "id_key", "confidence_key")
 TEST_NAMES = ("test", "validation", "val")
 HELD_OUT = "held_out"
+NAMED = 5  # Examples of each kind.
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -102,6 +103,11 @@ def notes_on_splits(names: Iterable[str], roles: Mapping[str, str | None]) -> tu
     """Says which splits are not used."""
     unused = sorted(set(names) - set(roles))
     return (f"splits not used: {', '.join(unused)}",) if unused else ()
+
+
+def some(names: Sequence[str]) -> str:
+    """Lists names, of many the first."""
+    return ", ".join(names[:NAMED]) + (", …" if len(names) > NAMED else "")
 
 
 def values_of(value: Any) -> list:

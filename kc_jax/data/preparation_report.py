@@ -8,10 +8,12 @@ from rich.console import Console
 from rich.table import Table
 
 from kc_jax.core.label_space import LabelSpace
+from kc_jax.data import images
+from kc_jax.data.collection import some
 from kc_jax.data.packed import LABEL_CSV, LEFT_OUT, Packed
 
 FEW = 10  # Training images below which a class is named.
-NAMED = 5  # Examples of each kind.
+REMEDIES = {images.TOO_LARGE: "config.data.max_pixels says how large one may be"}
 
 
 def report(packed: Packed) -> str:
@@ -25,6 +27,7 @@ def report(packed: Packed) -> str:
         "",
         _table(space, labels),
         *_few(space, labels["train"]),
+        *_above_others(space, [ids for records in labels.values() for ids in records]),
         *_left_out(packed, num_records),
         *packed.manifest["notes"],
         f"Images of every class: {packed.directory / LABEL_CSV}",
@@ -56,7 +59,22 @@ def _few(space: LabelSpace, records) -> list[str]:
     if not few:
         return []
     named = [f"{name} ({count})" for count, name in few]
-    return [f"Classes with fewer than {FEW} training images: {len(few):,}: {_some(named)}"]
+    return [f"Classes with fewer than {FEW} training images: {len(few):,}: {some(named)}"]
+
+
+def _above_others(space: LabelSpace, records) -> list[str]:
+    """Names classes above others that have images of their own, as stray pictures make them."""
+    above = {a for ancestors in space.ancestors for a in ancestors}
+    counts = collections.Counter(
+        c for ids in records for c in above.intersection(ids)
+        if not any(c in space.ancestors[other] for other in ids)
+    )
+    if not counts:
+        return []
+    named = [f"{space.paths[c] or space.names[c]} ({count:,} images)"
+             for c, count in sorted(counts.items(), key=lambda item: (item[1], item[0]))]
+    return [f"Classes above others that have images themselves, stray or meant: {len(named):,}: "
+            f"{some(named)}"]
 
 
 def _left_out(packed: Packed, num_records: int) -> list[str]:
@@ -64,10 +82,10 @@ def _left_out(packed: Packed, num_records: int) -> list[str]:
     lines = []
     if manifest["untrained"]:
         lines.append(f"Classes without a training image: {len(manifest['untrained']):,}: "
-                     f"{_some(manifest['untrained'])}")
+                     f"{some(manifest['untrained'])}")
     if manifest["unknown_labels"]:
         named = [f"{label!r} ({count:,} images)" for label, count in manifest["unknown_labels"]]
-        lines.append(f"Labels that are not in the label space: {len(named):,}: {_some(named)}")
+        lines.append(f"Labels that are not in the label space: {len(named):,}: {some(named)}")
     if not manifest["left_out"]:
         return [*lines, "Left out: nothing"]
     with open(packed.directory / LEFT_OUT, encoding="utf-8", newline="") as file:
@@ -78,9 +96,6 @@ def _left_out(packed: Packed, num_records: int) -> list[str]:
     for kind, count in kinds.most_common():
         first = next(row for row in rows if row["kind"] == kind)
         detail = f" ({first['detail']})" if first["detail"] else ""
-        lines.append(f"  {count:,} {kind}, such as {first['key']}{detail}")
+        remedy = f"; {REMEDIES[kind]}" if kind in REMEDIES else ""
+        lines.append(f"  {count:,} {kind}, such as {first['key']}{detail}{remedy}")
     return lines
-
-
-def _some(names: list[str]) -> str:
-    return ", ".join(names[:NAMED]) + (", …" if len(names) > NAMED else "")

@@ -104,7 +104,9 @@ def test_what_cannot_be_used_is_left_out_and_named(tmp_path):
     told = preparation_report.report(found)
     for words in ("32 images of 4 classes in 2 verticals", "Left out: 9 of 41 images",
                   "Classes without a training image: 1: car/rare",
-                  "2 undecodable, such as train/car/truck/broken.png", "33 x 33 pixels",
+                  "2 undecodable, such as train/car/truck/broken.png",
+                  "33 pixels; at most 1,024 are taken); config.data.max_pixels says how large",
+                  "that have images themselves, stray or meant: 1: animal/bird (8 images)\n",
                   "Classes with fewer than 10 training images: 4: animal/bird (6)"):
         assert words in told, words
 

@@ -5,7 +5,7 @@ import dataclasses
 import hashlib
 import os
 import pathlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from kc_jax.config import ConfigError, Data
 from kc_jax.data.collection import (
@@ -14,6 +14,7 @@ from kc_jax.data.collection import (
     Entry,
     existing_directory,
     notes_on_splits,
+    some,
     split_roles,
 )
 from kc_jax.data.images import SUFFIXES
@@ -37,8 +38,8 @@ def open_folder(data: Data) -> Collection:
       ConfigError: there is no such folder, or it holds no images.
     """
     root = existing_directory(data, LAYOUT)
-    files, others = [], collections.Counter()
-    for file in _walk(str(root), "", set()):
+    files, others, folders = [], collections.Counter(), {}
+    for file in _walk(str(root), "", folders):
         suffix = pathlib.PurePosixPath(file.key).suffix.lower()
         if suffix in SUFFIXES:
             files.append(file)
@@ -49,6 +50,7 @@ def open_folder(data: Data) -> Collection:
             f"config.data.directory is {data.directory!r}, where there are no files ending in "
             f"{', '.join(sorted(SUFFIXES))}; expected {LAYOUT}"
         )
+    empty = _without_images(folders.values(), files)
     tops = {file.key.split("/")[0] for file in files}
     names = tops if _are_splits(tops, data) else set()
     roles = split_roles(names, data)
@@ -66,7 +68,16 @@ def open_folder(data: Data) -> Collection:
     if others:
         kinds = ", ".join(f"{count} {suffix}" for suffix, count in others.most_common(5))
         notes += (f"files that are no images by their names: {kinds}",)
+    if empty:
+        notes += (f"folders without images: {len(empty):,}: {some(empty)}",)
     return Collection(len(files), read, {"files": len(files), "stamp": _stamp(files)}, notes=notes)
+
+
+def _without_images(folders: Iterable[str], files: Iterable[_File]) -> list[str]:
+    """Lists the folders that no file is in, nor in one below."""
+    own = {pathlib.PurePosixPath(key) for key in {file.key.rpartition("/")[0] for file in files}}
+    filled = own.union(*(folder.parents for folder in own))
+    return sorted(map(str, set(map(pathlib.PurePosixPath, folders)) - filled))
 
 
 def _are_splits(tops: set[str], data: Data) -> bool:
@@ -76,12 +87,15 @@ def _are_splits(tops: set[str], data: Data) -> bool:
     return tops <= train | test or (train <= tops and bool(test & tops))
 
 
-def _walk(folder: str, prefix: str, seen: set) -> Iterator[_File]:
-    """Lists files in order of their names, hidden ones left out; links are followed once."""
+def _walk(folder: str, prefix: str, seen: dict) -> Iterator[_File]:
+    """Lists files in order of their names, hidden ones left out; links are followed once.
+
+    Notes in `seen` the folders that it was in: their place on the disk → their prefix.
+    """
     place = os.stat(folder)
     if (place.st_dev, place.st_ino) in seen:
         return
-    seen.add((place.st_dev, place.st_ino))
+    seen[place.st_dev, place.st_ino] = prefix
     with os.scandir(folder) as found:
         entries = sorted(found, key=lambda entry: entry.name)
     for entry in entries:

@@ -45,6 +45,13 @@ def test_folders_named_like_splits_are_splits(tmp_path, tops, change, expected):
     assert bool(collection.notes) == (len(expected) < len(tops))
 
 
+def test_folders_without_images_are_named(tmp_path):
+    write(tmp_path, {"car/sedan/1.png": b"", "car/van/notes.txt": b"", "bike/.png": b""})
+    (tmp_path / "car/coupe").mkdir()
+    _, collection = entries(tmp_path)
+    assert collection.notes[1:] == ("folders without images: 3: bike, car/coupe, car/van",)
+
+
 def test_a_vertical_may_be_called_train(tmp_path):
     write(tmp_path, {"train/steam/1.png": b"", "plane/jet/1.png": b""})
     assert [e.labels for e in entries(tmp_path)[0]] == [("plane/jet",), ("train/steam",)]
