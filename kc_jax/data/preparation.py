@@ -231,7 +231,7 @@ def _write_facts(collection, chosen: Selection, inputs, shards, directory) -> No
         "left_out": len(chosen.left_out),
         "untrained": chosen.untrained,
         "unknown_labels": chosen.unknown,
-        "notes": collection.notes,
+        "notes": (*collection.notes, *chosen.notes),
         "shards": shards,
     })
     shutil.rmtree(directory / UNFINISHED)

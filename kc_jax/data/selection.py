@@ -14,6 +14,7 @@ from kc_jax.data.hold_out import hold_out
 from kc_jax.data.inspection import Finding
 
 SPLITS = ("train", "test")
+ALL = "all"  # The vertical of classes of which none is in one.
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -45,6 +46,7 @@ class Selection:
       left_out: (key, kind, detail) of every other image, in order.
       untrained: paths of the classes that have no training image.
       unknown: (label, images) for labels that are not in the label space, the commonest first.
+      notes: what a person should know besides.
     """
 
     space: LabelSpace
@@ -52,6 +54,7 @@ class Selection:
     left_out: tuple[tuple[str, str, str], ...]
     untrained: tuple[str, ...]
     unknown: tuple[tuple[str, int], ...]
+    notes: tuple[str, ...] = ()
 
 
 def select(
@@ -72,8 +75,13 @@ def select(
     out: dict[int, tuple[str, str]] = {
         i: (finding.kind, finding.detail) for i, finding in enumerate(findings) if finding.kind
     }
+    notes: tuple[str, ...] = ()
+    if given is None and _is_flat(findings):
+        findings = [_in_one_vertical(finding) for finding in findings]
+        notes = (f"No class is in a vertical, so all were put into one, {ALL!r}; what verticals "
+                 "are for, and how to choose them, says docs/choosing_verticals.md",)
     space = given or _space_of_paths(
-        {str(label).strip("/") for i, finding in enumerate(findings) if i not in out
+        {_path(label) for i, finding in enumerate(findings) if i not in out
          for label in finding.labels},
         one_vertical_a_name,
     )
@@ -99,18 +107,34 @@ def select(
     }
     _check_verticals(space, splits)
     left_out = tuple((findings[i].key, *out[i]) for i in sorted(out))
-    return Selection(space, splits, left_out, untrained, unknown)
+    return Selection(space, splits, left_out, untrained, unknown, notes)
+
+
+def _path(label: str | int) -> str:
+    return str(label).strip("/")
+
+
+def _is_flat(findings: Sequence[Finding]) -> bool:
+    """Tells whether no label says what its class belongs to."""
+    return not any("/" in _path(label) for finding in findings for label in finding.labels)
+
+
+def _in_one_vertical(finding: Finding) -> Finding:
+    labels = tuple(f"{ALL}/{path}" for path in map(_path, finding.labels) if path)
+    return dataclasses.replace(finding, labels=labels)
 
 
 def _space_of_paths(paths: Iterable[str], one_vertical_a_name: bool) -> LabelSpace:
     """Makes a label space of slash-separated paths, whose first parts are the verticals."""
     parts = sorted(tuple(path.split("/")) for path in paths if path)
-    if parts and max(map(len, parts)) == 1:
+    verticals = {path[0] for path in parts if len(path) > 1}
+    alone = [path[0] for path in parts if path[0] not in verticals]
+    if alone:
         raise ConfigError(
-            f"the classes, such as {parts[0][0]!r}, are in no vertical; put every class's folder "
-            "into a folder of its vertical, name a key for it (config.data.vertical_key), or give "
-            "a label space (config.data.label_space, a CSV with the columns "
-            "class_id,name,vertical,path)"
+            f"{len(alone)} of {len(parts)} classes, such as {alone[0]!r}, are in no vertical; put "
+            "every class's folder into a folder of its vertical, name a key for it "
+            "(config.data.vertical_key), or give a label space (config.data.label_space, a CSV "
+            "with the columns class_id,name,vertical,path)"
         )
     if one_vertical_a_name:
         first: dict[str, str] = {}

@@ -111,6 +111,15 @@ def test_what_cannot_be_used_is_left_out_and_named(tmp_path):
         assert words in told, words
 
 
+def test_a_flat_folder_makes_one_vertical_and_says_so(tmp_path):
+    root = write(tmp_path / "tree", {name.split("/", 1)[1].replace("bird/wren", "wren"): image
+                                     for name, image in tree().items()})
+    found = prepare(root, tmp_path / "packed")
+    assert found.label_space().verticals == ("all",)
+    assert found.label_space().names == ("bird", "sedan", "truck", "wren")
+    assert "No class is in a vertical, so all were put into one" in preparation_report.report(found)
+
+
 def test_a_killed_run_goes_on_and_ends_in_the_same_files(tmp_path, monkeypatch):
     monkeypatch.setattr(inspection, "CHUNK", 4)
     root = write(tmp_path / "tree", tree())

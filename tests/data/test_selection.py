@@ -90,6 +90,21 @@ def test_a_label_space_of_paths_has_the_classes_that_can_be_learnt():
     assert why(chosen) == {"x": "untrained class", "y": "bad"} and kept(chosen)["z"] == (1,)
 
 
+def test_classes_of_which_none_is_in_a_vertical_are_put_into_one():
+    numbered = [found(f.key, f.split, {"wren": 10, "sedan": 9}[f.labels[0]]) for f in BASE]
+    chosen = selection.select(
+        [*numbered, found("x", "train", "/coupe/"), found("y", "train")],
+        None, one_vertical_a_name=False, test_share=0.2,
+    )
+    assert chosen.space.verticals == ("all",)
+    assert chosen.space.paths == ("all/10", "all/9", "all/coupe")
+    assert kept(chosen) == {"t1": (0,), "t2": (1,), "e1": (0,), "e2": (1,), "x": (2,)}
+    assert why(chosen) == {"y": "no label"}
+    (note,) = chosen.notes
+    assert "one, 'all'" in note and note.endswith("docs/choosing_verticals.md")
+    assert select().notes == ()
+
+
 def test_a_given_label_space_keeps_its_ids_and_tells_what_is_not_learnt():
     chosen = select()
     assert chosen.space is SPACE and kept(chosen)["t2"] == (3,)
@@ -104,8 +119,9 @@ def test_images_without_a_split_are_parted():
 
 
 @pytest.mark.parametrize("findings, options, words", [
-    ([found("a", "train", "wren"), found("b", "train", "sedan")], {"given": None},
-     "the classes, such as 'sedan', are in no vertical; .*config.data.label_space"),
+    ([found("a", "train", "wren"), found("b", "train", "car/sedan"), found("c", "test", "car")],
+     {"given": None},
+     "1 of 3 classes, such as 'wren', are in no vertical; .*config.data.label_space"),
     ([found("a", "train", "x/wren"), found("b", "train", "y/wren")],
      {"given": None, "one_vertical_a_name": True}, "class 'wren' is in two verticals, 'x' and 'y'"),
     ([found("a", "train", "x/wren"), found("b", "test", "x/wren"), found("c", "train", "y/owl")],
