@@ -168,16 +168,18 @@ def _print(coverage: Mapping[str, dict], unknown: dict, mass_kept: Mapping[str, 
     table.add_column("vertical", no_wrap=True)
     for heading in ("images", "covered", "missing", "classes an image", "mass kept"):
         table.add_column(heading, justify="right", min_width=7)
-    table.add_column("missing images")
     for name, row in coverage.items():
-        mass = f"{mass_kept[name]:.1%}" if name in mass_kept else "–"
-        more = ", …" if row["missing"] > SHOWN else ""
+        covered = row["images"] - row["missing"]
+        mass = f"{mass_kept[name]:.1%}" if name in mass_kept and covered else "–"
         table.add_row(
-            name, f"{row['images']:,}", f"{row['images'] - row['missing']:,}",
-            f"{row['missing']:,}", f"{row['classes_an_image']:.1f}", mass,
-            ", ".join(row["missing_images"]) + more,
+            name, f"{row['images']:,}", f"{covered:,}", f"{row['missing']:,}",
+            f"{row['classes_an_image']:.1f}", mass,
         )
     Console().print(table)
+    for name, row in coverage.items():
+        if row["missing"]:
+            more = ", …" if row["missing"] > SHOWN else ""
+            print(f"Missing in {name}: {', '.join(row['missing_images'])}{more}")
     others = sum(row["rows_of_others"] for row in coverage.values())
     if others:
         print(f"{others:,} rows are of classes outside their image's verticals and were left out.")

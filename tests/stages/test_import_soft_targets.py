@@ -14,7 +14,7 @@ from kc_jax import artifacts
 from kc_jax.data import sources, vertical_store
 from kc_jax.data.predictions import PredictionsError
 from kc_jax.data.soft_target_store import SoftTargetStore
-from kc_jax.stages import runner, storing, teachers, write_soft_targets
+from kc_jax.stages import import_soft_targets, runner, storing, teachers, write_soft_targets
 from tests.stages import shipped
 
 STAGES = ("import_soft_targets", "train_student", "evaluate", "report")
@@ -210,10 +210,25 @@ def test_images_without_predictions_are_named_and_refused(dumped, importing, cap
         (line,) = (line.split() for line in printed.splitlines() if line.split()[:1] == [name])
         gone = [key for key in lost if key in records]
         assert line[1:4] == [str(len(records)), str(len(records) - len(gone)), str(len(gone))]
-        assert all(key in " ".join(line[6:]) for key in gone)
+        assert (f"Missing in {name}: {', '.join(gone)}" in printed.splitlines()) == bool(gone)
     # Nothing was begun, so mended predictions need no --redo.
     config, _ = importing(of_images(dumped))
     runner.run_stages(config, workdir, ["import_soft_targets"])
+
+
+def test_images_have_their_whole_names_and_what_is_not_covered_a_dash(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "60")
+    key = f"photos/{'deep/' * 30}1.jpg"
+    row = {"images": 4, "classes_an_image": 2.0, "rows_of_others": 0}
+    import_soft_targets._print({
+        "birds": {**row, "missing": 4, "missing_images": [key] * 3},
+        "cars": {**row, "missing": 0, "missing_images": []},
+    }, {"unknown_rows": 0}, {"birds": 0.999, "cars": 0.75})
+    printed = capsys.readouterr().out.splitlines()
+    assert printed[-1] == f"Missing in birds: {key}, {key}, {key}, …"
+    cells = {line.split()[0]: line.split()[1:] for line in printed if line.split()}
+    assert cells["birds"] == ["4", "0", "4", "2.0", "–"]
+    assert cells["cars"] == ["4", "4", "0", "2.0", "75.0%"]
 
 
 def test_images_without_predictions_can_learn_from_their_labels(dumped, importing):
