@@ -10,6 +10,7 @@ from kc_jax import main as main_job
 from kc_jax.config import SoftTargets
 from kc_jax.options import words_of
 
+flags.adopt_module_key_flags(command)
 _FLAGS = {
     "predictions": flags.DEFINE_string("predictions", None, "Parquet or JSONL file, or folder."),
     "prediction_kind": flags.DEFINE_enum(

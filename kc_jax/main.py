@@ -8,6 +8,7 @@ from absl import flags
 from kc_jax import command
 from kc_jax.errors import UserError
 
+flags.adopt_module_key_flags(command)  # So that --help names them.
 _STAGES = flags.DEFINE_list("stages", None, "Stages to run; by default those of the configuration.")
 _REDO = flags.DEFINE_list(
     "redo", [], "Stages whose output is removed and made anew; all is every stage that is run."

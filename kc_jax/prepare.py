@@ -7,6 +7,7 @@ from absl import flags
 from kc_jax import command
 from kc_jax.errors import UserError
 
+flags.adopt_module_key_flags(command)
 _REDO = flags.DEFINE_bool("redo", False, "Pack anew what was packed before.")
 _VERIFY = flags.DEFINE_bool("verify", False, "Read all packed images and check their checksums.")
 

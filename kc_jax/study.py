@@ -16,6 +16,7 @@ from kc_jax.artifacts import Workdir
 from kc_jax.config import build
 from kc_jax.stages import runner, study_tables
 
+flags.adopt_module_key_flags(command)
 _OUTPUT = flags.DEFINE_string("output", None, "Where the table goes; by default WORKDIR/table.md.")
 
 

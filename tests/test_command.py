@@ -15,6 +15,18 @@ def run(*arguments):
     )
 
 
+@pytest.mark.parametrize("module, own", [
+    ("main", "--stages"), ("prepare", "--[no]verify"), ("import_soft_targets", "--kind"),
+    ("study", "--output"),
+])
+def test_help_names_all_flags(module, own):
+    result = subprocess.run(
+        [sys.executable, "-m", f"kc_jax.{module}", "--help"], capture_output=True, text=True,
+        timeout=120,
+    )
+    assert all(f"\n  {flag}: " in result.stdout for flag in ("--config", "--workdir", own))
+
+
 @pytest.mark.parametrize("arguments,words", [
     ([SMOKE, "--config.student.hed=FC8-FC8"], ["'hed'", "did you mean 'head'"]),
     (["--confg=configs/eft.py"], ["'confg'", "Did you mean: config"]),
