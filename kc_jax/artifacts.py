@@ -6,6 +6,7 @@ import json
 import os
 import pathlib
 import shutil
+import tempfile
 from collections.abc import Mapping
 from typing import Any
 
@@ -22,6 +23,10 @@ class StaleArtifactError(UserError, RuntimeError):
 
 class MissingArtifactError(UserError, RuntimeError):
     """Says which part of a working directory is missing and which stage makes it."""
+
+
+class UnwritableFolderError(UserError, OSError):
+    """Says where nothing can be written, and which option names another place."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -145,6 +150,26 @@ def fingerprint(value: Any) -> str:
     """Hashes anything that JSON can write to 16 hexadecimal digits."""
     text = json.dumps(value, sort_keys=True, ensure_ascii=False)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def make_folder(path: pathlib.Path, option: str) -> None:
+    """Makes a folder, unless it is there, and tries whether files can be written in it.
+
+    Args:
+      path: of the folder.
+      option: that a person names it by.
+
+    Raises:
+      UnwritableFolderError: they cannot.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=path).close()
+    except OSError as error:
+        raise UnwritableFolderError(
+            f"nothing can be written in the folder {path} ({error.strerror}); name another one "
+            f"with --{option}=…"
+        ) from None
 
 
 def write_text(path: pathlib.Path, text: str) -> None:

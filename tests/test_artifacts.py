@@ -20,6 +20,16 @@ def test_an_artifact_is_begun_gone_on_with_and_completed(tmp_path):
     assert manifest["inputs"]["config"] == {"seed": 1, "sizes": [2, 3]}
 
 
+@pytest.mark.parametrize("place", ["a file", "a file/below", "/proc/x"])
+def test_a_folder_that_cannot_be_written_in_is_named(tmp_path, place):
+    (tmp_path / "a file").write_text("")
+    with pytest.raises(artifacts.UnwritableFolderError) as caught:
+        artifacts.make_folder(tmp_path / place, "workdir")
+    assert str(tmp_path / place) in str(caught.value) and "--workdir=…" in str(caught.value)
+    artifacts.make_folder(tmp_path / "new" / "folder", "workdir")
+    assert not list((tmp_path / "new" / "folder").iterdir())
+
+
 @pytest.mark.parametrize("finished", [False, True])
 def test_other_inputs_are_refused_with_the_differences(tmp_path, finished):
     artifacts.is_complete(tmp_path, INPUTS)

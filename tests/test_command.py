@@ -41,10 +41,11 @@ def test_help_names_all_flags(module, own):
     ([SMOKE, "--stages=evaluate"], ["train_student"]),
     ([SMOKE, "--stages=evaluate", "--redo=train_student"], ["'train_student'", "--stages"]),
     ([SMOKE, "--config.student.optimizer.multipliers.pace=-1"], ["multipliers.pace", "at least 0"]),
+    ([SMOKE, "--workdir=/proc/x"], ["/proc/x", "No such file", "another one with --workdir="]),
     ([SMOKE, "--config.data.variant=tiny"], ["config.data.variant", "embedded"]),
 ])
 def test_mistakes_end_in_one_line(arguments, words, tmp_path):
-    result = run(*arguments, f"--workdir={tmp_path}")
+    result = run(f"--workdir={tmp_path}", *arguments)
     assert result.returncode == 1
     *_, line = result.stderr.strip().splitlines()
     assert "Traceback" not in result.stderr and line.startswith("kc_jax: ")

@@ -134,7 +134,7 @@ def _check_is_ours(directory: pathlib.Path) -> None:
 @contextlib.contextmanager
 def _alone(directory: pathlib.Path) -> Iterator[None]:
     """Waits until no other process prepares the same folder."""
-    (directory / UNFINISHED).mkdir(parents=True, exist_ok=True)
+    artifacts.make_folder(directory / UNFINISHED, "config.data.prepared")
     with open(directory / UNFINISHED / "lock", "w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

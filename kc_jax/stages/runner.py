@@ -51,7 +51,11 @@ def run_stages(
       workdir: where everything is written.
       names: of the stages, in order.
       redo: stages whose output is removed first.
+
+    Raises:
+      UnwritableFolderError: nothing can be written in the working directory.
     """
+    artifacts.make_folder(workdir.root, "workdir")
     for name in redo:
         for path in outputs(config, workdir)[name]:
             artifacts.remove(path)
