@@ -16,7 +16,7 @@ class CalibrationJudge:
     test label names are asked. Memory holds 5 bytes an example and vertical.
 
     What is judged is the first name over all verticals, by parameters that were fitted on the other
-    half of the records.
+    half of the records. Where these do not lower the error, logits are left as they are.
 
     Args:
       test: the examples.
@@ -54,14 +54,21 @@ class CalibrationJudge:
             held_out[half] = calibration.probability(
                 logits[half], *_fit_columns(logits[~half], is_right[~half])
             )
-        temperatures, biases = _fit_columns(logits, is_right)
         before = _FirstNames(logits, calibration.probability(logits, 1.0, 0.0), is_right)
         after = _FirstNames(held_out, held_out, is_right)
+        errors = {
+            "ece_before": calibration.expected_calibration_error(*before.all),
+            "ece_after": calibration.expected_calibration_error(*after.all),
+        }
+        is_used = errors["ece_after"] < errors["ece_before"]
+        used = after if is_used else before
+        ones = np.ones(logits.shape[1])
+        temperatures, biases = _fit_columns(logits, is_right) if is_used else (ones, 0 * ones)
         verticals = {
             self._space.verticals[vertical_id]: {
                 "temperature": float(temperatures[v]),
                 "bias": float(biases[v]),
-                "threshold": calibration.threshold_at(*after.of(v), self._wanted_precision),
+                "threshold": calibration.threshold_at(*used.of(v), self._wanted_precision),
                 "ece_before": calibration.expected_calibration_error(*before.of(v)),
                 "ece_after": calibration.expected_calibration_error(*after.of(v)),
                 "pairs": len(logits),
@@ -70,8 +77,8 @@ class CalibrationJudge:
         }
         return {
             "verticals": verticals,
-            "ece_before": calibration.expected_calibration_error(*before.all),
-            "ece_after": calibration.expected_calibration_error(*after.all),
+            **errors,
+            "is_used": is_used,
             "wanted_precision": self._wanted_precision,
         }
 

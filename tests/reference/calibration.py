@@ -107,15 +107,17 @@ def judge(rows, labels, is_first_half, vertical_of_class, wanted_precision, fit,
         return expected_calibration_error(confidence, is_right, num_bins)
 
     before, after = first_over_all(False), first_over_all(True)
+    is_used = error(after) < error(before)
     content = {}
     for v in verticals:
         own_before, own_after = ([n for n in names if n[2] == v] for names in (before, after))
-        temperature, bias = fitted(v, [True] * len(firsts))
+        temperature, bias = fitted(v, [True] * len(firsts)) if is_used else (1.0, 0.0)
+        used = own_after if is_used else own_before
         content[v] = {
             "temperature": temperature,
             "bias": bias,
             "threshold": threshold_at(
-                [p for p, *_ in own_after], [r for _, r, _ in own_after], wanted_precision
+                [p for p, *_ in used], [r for _, r, _ in used], wanted_precision
             ),
             "ece_before": error(own_before),
             "ece_after": error(own_after),

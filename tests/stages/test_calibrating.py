@@ -15,6 +15,7 @@ SPACE = label_space.from_sizes((4, 3, 2))
 NAMED = ((0,), (1,), (2,), (4,), (5,), (0, 4))
 LABELS = tuple(itertools.islice(itertools.cycle(NAMED), 40))
 NUM_VIEWS = 2
+TRUTH = np.array([[c in ids for c in range(9)] for ids in LABELS * NUM_VIEWS])
 KEYS = [f"image {r}" for r in range(len(LABELS))]
 TEST = judging.TestSet(Source("test", LABELS, None, "records", KEYS), SPACE, NUM_VIEWS)
 
@@ -23,8 +24,7 @@ TEST = judging.TestSet(Source("test", LABELS, None, "records", KEYS), SPACE, NUM
 def logits(request):
     """Gives logits that know the labels somewhat, the birds' three times as large."""
     rng = np.random.default_rng(0)
-    truth = np.array([[c in ids for c in range(9)] for ids in LABELS * NUM_VIEWS])
-    values = (rng.normal(size=truth.shape) + 1.5 * truth) * ([3] * 4 + [1] * 5)
+    values = (rng.normal(size=TRUTH.shape) + 1.5 * TRUTH) * ([3] * 4 + [1] * 5)
     return (np.round(values) if request.param else values).astype(np.float32)
 
 
@@ -41,7 +41,10 @@ def fit(logits, is_right):
     return calibration.fit(np.array(logits), np.array(is_right))
 
 
-def test_equals_the_formulas_on_all_logits(logits):
+@pytest.mark.parametrize("boost, is_used", [(0, True), (50, False)])
+def test_equals_the_formulas_on_all_logits(logits, boost, is_used):
+    """A network that is right and sure of it is best left as it is."""
+    logits = logits + np.float32(boost) * (TRUTH - 0.5).astype(np.float32)
     is_first_half = np.tile(validation.in_first_half(KEYS), NUM_VIEWS).tolist()
     assert 10 < sum(is_first_half) < 70
     vertical_of_class = SPACE.vertical_of_class.tolist()
@@ -50,13 +53,15 @@ def test_equals_the_formulas_on_all_logits(logits):
         calibration.NUM_BINS,
     )
     found = judged(logits, [3, 3, 50])
-    assert set(found) == {"verticals", "ece_before", "ece_after", "wanted_precision"}
+    assert set(found) == {"verticals", "ece_before", "ece_after", "is_used", "wanted_precision"}
     assert found["wanted_precision"] == 0.7
     assert list(found["verticals"]) == [SPACE.verticals[0], SPACE.verticals[1]]
     for vertical_id, values in wanted.items():
         assert found["verticals"][SPACE.verticals[vertical_id]] == pytest.approx(values, rel=1e-9)
     assert (found["ece_before"], found["ece_after"]) == pytest.approx((before, after), rel=1e-9)
-    assert found["ece_after"] < found["ece_before"]
+    assert (found["ece_after"] < found["ece_before"]) == found["is_used"] == is_used
+    kept = [(values["temperature"], values["bias"]) for values in found["verticals"].values()]
+    assert (kept == [(1.0, 0.0)] * 2) != is_used
 
 
 def test_a_precision_out_of_reach_is_none(logits):
