@@ -43,6 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         import uvicorn
 
         from kc_jax.serve.app import make_app
+        from kc_jax.serve.server import Server
     except ImportError as error:
         raise UserError(
             f"serving needs {error.name}; install it with: pip install 'kc_jax[serve]'"
@@ -55,14 +56,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         max_bytes=options.max_bytes, max_pixels=options.max_pixels,
         max_requests=options.max_requests,
     )
+    bundle = Bundle.load(options.bundle)
     app = make_app(
-        Bundle.load(options.bundle), limits, max_batch=options.batch_size,
-        max_wait=options.max_wait_ms / 1000,
+        bundle, limits, max_batch=options.batch_size, max_wait=options.max_wait_ms / 1000
     )
-    uvicorn.run(
+    settings = uvicorn.Config(
         app, host=options.host, port=options.port, timeout_graceful_shutdown=GRACE_SECONDS,
         access_log=False,
     )
+    space = bundle.space
+    what = (f"{bundle.name} from {bundle.directory}: {space.num_classes:,} classes in "
+            f"{space.num_verticals:,} verticals")
+    Server(settings, what).run()
     return 0
 
 

@@ -8,6 +8,7 @@ import pathlib
 import time
 
 from fastapi import FastAPI, HTTPException, Query, Request
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, JSONResponse, Response
 from starlette.requests import ClientDisconnect
 
@@ -61,6 +62,7 @@ def make_app(
 
     # FastAPI's pages of documentation load scripts from elsewhere; /openapi.json stays.
     app = FastAPI(title=f"kc_jax: {bundle.name}", lifespan=lifespan, docs_url=None, redoc_url=None)
+    app.add_exception_handler(RequestValidationError, _explain)
     _add_predict(app, bundle, limits, metrics)
     page = _page(bundle, limits)
 
@@ -126,6 +128,14 @@ async def _as_response(answer) -> Response:
         return _error(400, str(error))
     except ClientDisconnect:
         return Response(status_code=400)  # Nobody reads it.
+
+
+async def _explain(request: Request, error: RequestValidationError) -> JSONResponse:
+    """Says in a sentence which option of a request cannot be, and why."""
+    del request
+    first = error.errors()[0]
+    why = first["msg"]
+    return _error(422, f"{first['loc'][-1]} is {first['input']!r}: {why[0].lower()}{why[1:]}")
 
 
 def _error(status: int, detail: str, headers: dict | None = None) -> JSONResponse:

@@ -17,7 +17,7 @@ def server(directory, *options):
         lines = []
         for line in process.stderr:
             lines.append(line)
-            if found := re.search(r"running on http://127\.0\.0\.1:(\d+)", line):
+            if found := re.search(r"running on http://[\d.]+:(\d+)", line):
                 yield process, int(found[1])
                 break
         else:

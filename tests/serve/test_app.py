@@ -59,8 +59,8 @@ FORM = {"content-type": "multipart/form-data; boundary=x"}
     ("", encode(np.zeros((80, 80), np.uint8)), {}, 413, "80 x 80 pixels; at most 5,000"),
     ("", bytes(20_001), {}, 413, "more than 20,000 bytes"),
     ("?verticals=brid", IMAGE, {}, 400, "did you mean 'bird'"),
-    ("?top=0", IMAGE, {}, 422, "greater_than_equal"),
-    ("?top=many", IMAGE, {}, 422, "int_parsing"),
+    ("?top=0", IMAGE, {}, 422, "top is '0': input should be greater than or equal to 1"),
+    ("?top=many", IMAGE, {}, 422, "top is 'many': input should be a valid integer"),
     ("", b"nonsense", FORM, 400, "form is broken"),
     ("", b"--x--\r\n", FORM, 400, "has no file"),
     ("", b"--x\r\nno:", FORM, 400, "has no file"),
@@ -70,7 +70,7 @@ FORM = {"content-type": "multipart/form-data; boundary=x"}
 ])
 def test_garbage_is_the_clients_mistake(client, query, body, headers, status, words):
     response = client.post(f"/v1/predict{query}", content=body, headers=headers)
-    assert response.status_code == status and words in response.text
+    assert response.status_code == status and words in response.json()["detail"]
 
 
 def test_a_body_of_unknown_length_is_cut_off(client):

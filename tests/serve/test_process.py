@@ -14,6 +14,15 @@ from tests.bundle import small
 from tests.serve.running import server
 
 
+@pytest.mark.parametrize("host, named", [("127.0.0.1", "127.0.0.1"), ("0.0.0.0", "localhost")])
+def test_it_says_what_it_serves_and_where(directory, host, named):
+    with server(directory, f"--host={host}") as (process, port):
+        assert process.stderr.readline() == (
+            f"kc_jax: serving small from {directory}: 6 classes in 2 verticals; open "
+            f"http://{named}:{port}/\n"
+        )
+
+
 def body():
     file = io.BytesIO()
     Image.fromarray(small.noise(1)[0]).save(file, "PNG")
