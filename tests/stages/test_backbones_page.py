@@ -26,7 +26,7 @@ def test_the_example_of_an_own_backbone_trains(tmp_path, monkeypatch, data_direc
     built = config.build(options)
     workdir = artifacts.Workdir(tmp_path / "run")
     runner.run_stages(built, workdir, ["describe", "train_generalist"])
-    layers = artifacts.read_json(workdir.describe)["generalist"]["layers"]
+    layers = artifacts.read_json(workdir.describe)["networks"]["generalist"]["layers"]
     assert layers[0] == {
         "layer": "backbone/Conv_0", "params": 64 * 32 + 32, "multiply_adds": 16 * 64 * 32
     }
