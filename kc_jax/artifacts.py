@@ -87,6 +87,9 @@ class Workdir:
     def generation(self, name: str, number: int) -> pathlib.Path:
         return self.generations / name / str(number)
 
+    def generation_answers(self, name: str, member: str) -> pathlib.Path:
+        return self.generations / name / "answers" / member
+
     def generation_results(self, name: str) -> pathlib.Path:
         return self.generations / name / "results.json"
 

@@ -288,7 +288,7 @@ class Generations(Training):
     """
 
     name: Annotated[str, NameOtherThan("generalist")]
-    num_generations: Annotated[int, AtLeast(0)]
+    num_generations: Positive
     teacher_signal: Annotated[str, OneOf("computed", "stored")]
 
 
@@ -446,20 +446,20 @@ def _check_losses(config: Config) -> None:
     for name in ("generalist", "teachers", "student", "generations"):
         training = getattr(config, name)
         if training.loss == "softmax":
+            if training.label_smearing:
+                raise ConfigError(
+                    f"config.{name}.label_smearing is True but config.{name}.loss is 'softmax', "
+                    "which takes one class of each image; set one of them otherwise"
+                )
             try:
                 tolerance.weight_of(training.tolerance.confidence, training.tolerance.num_similar)
             except ValueError as error:
                 raise ConfigError(f"config.{name}.tolerance.confidence: {error}") from None
-    if config.student.loss == "softmax" and config.student.distill_weight:
-        raise ConfigError(
-            f"config.student.distill_weight is {config.student.distill_weight}; what specialists "
-            "say are sigmoid scores, but config.student.loss is 'softmax': set it to 'sigmoid', or "
-            "distill_weight to 0"
-        )
-    fixed = {"loss": "softmax", "init_from": "scratch", "label_smearing": False}
-    for name, wanted in fixed.items():
-        if getattr(config.generations, name) != wanted:
-            raise ConfigError(
-                f"config.generations.{name} is {getattr(config.generations, name)!r}; it must be "
-                f"{wanted!r}"
-            )
+    for path, found, wanted in (
+        ("teachers.loss", config.teachers.loss, "sigmoid"),
+        ("student.loss", config.student.loss, "sigmoid"),
+        ("generations.loss", config.generations.loss, "softmax"),
+        ("generations.init_from", config.generations.init_from, "scratch"),
+    ):
+        if found != wanted:
+            raise ConfigError(f"config.{path} is {found!r}; it must be {wanted!r}")

@@ -13,7 +13,7 @@ from absl import flags
 
 from kc_jax import artifacts, command
 from kc_jax.artifacts import Workdir
-from kc_jax.config import build
+from kc_jax.config import ConfigError, build
 from kc_jax.stages import runner, study_tables
 
 flags.adopt_module_key_flags(command)
@@ -67,9 +67,18 @@ KINDS = {
 
 
 def kind_of(study) -> tuple[Kind, dict]:
-    """Gives what a study varies, and its variants."""
-    (name,) = KINDS.keys() & study.keys()
-    return KINDS[name], study[name]
+    """Gives what a study varies, and its variants.
+
+    Raises:
+      ConfigError: it varies nothing, or two things.
+    """
+    names = [name for name in KINDS if study.get(name)]
+    if len(names) != 1:
+        raise ConfigError(
+            f"the study varies {' and '.join(names) or 'nothing'}; expected one of "
+            f"{', '.join(KINDS)}, with a variant or more"
+        )
+    return KINDS[names[0]], study[names[0]]
 
 
 def cell_config(study, seed: int, name: str):

@@ -14,7 +14,7 @@ STRINGS = {
     "initial": "sqrt_size", "compute_dtype": "float32", "judged_on": "test", "layout": "auto",
     "balance": "none", "kind": "sgd", "augmentation": "photo",
     "test_augmentation": "photo_centre",
-    "prediction_kind": "logits", "missing": "labels", "loss": "softmax", "teacher_signal": "stored",
+    "prediction_kind": "logits", "missing": "labels", "loss": "sigmoid", "teacher_signal": "stored",
 }
 NUMBERS = {"model": 1, "momentum": 0.9, "distill_weight": 0.0, "warmup": 0.1, "seed": 0,
            "validation_share": 0.2, "test_share": 0.2, "wanted_precision": 0.9,
@@ -24,7 +24,12 @@ LISTS = {"init_parts": ("backbone",), "sinks": ("wandb",), "milestones": (0.5, 0
 
 def sample(cls=config.Config):
     """Makes a mapping with every option of a dataclass."""
-    return {name: sample_value(name, hint) for name, hint in typing.get_type_hints(cls).items()}
+    options = {
+        name: sample_value(name, hint) for name, hint in typing.get_type_hints(cls).items()
+    }
+    if cls is config.Generations:
+        options["loss"] = "softmax"
+    return options
 
 
 def sample_value(name, hint):
@@ -242,7 +247,9 @@ def test_heads_are_checked():
         ("student.name", "a-b", "is 'a-b'; expected a word of letters"),
         ("student.name", "", "is ''; expected a word of letters"),
         ("student.name", "generalist", "other than generalist"),
-        ("student.distill_weight", 0.5, "is 0.5; what specialists say are sigmoid scores"),
+        ("student.loss", "softmax", "is 'softmax'; it must be 'sigmoid'"),
+        ("teachers.loss", "softmax", "is 'softmax'; it must be 'sigmoid'"),
+        ("generations.label_smearing", True, "takes one class of each image"),
         ("generations.loss", "sigmoid", "is 'sigmoid'; it must be 'softmax'"),
         ("generations.init_from", "generalist", "it must be 'scratch'"),
         ("generations.tolerance.confidence", 0.2, "above 1/3 and up to 1"),

@@ -4,6 +4,7 @@ import pytest
 
 from configs import eft
 from kc_jax import study
+from kc_jax.config import ConfigError
 from kc_jax.stages import study_tables
 
 
@@ -97,3 +98,14 @@ def test_a_study_of_processes_varies_generations(plan):
     built = study.cell_config(plan, 3, "strict")
     assert (built.seed, built.generations.name) == (3, "strict")
     assert built.generations.tolerance.confidence == 1.0
+
+
+@pytest.mark.parametrize("changes, what", [
+    ({"students": {}}, "nothing"),
+    ({"processes": {"a": {"temperature": 2.0}}}, "students and processes"),
+])
+def test_a_study_varies_one_thing(plan, changes, what):
+    for name, variants in changes.items():
+        plan[name] = variants
+    with pytest.raises(ConfigError, match=f"the study varies {what}"):
+        study.kind_of(plan)

@@ -5,6 +5,12 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 
+def softmax(logits: np.ndarray) -> np.ndarray:
+    """Gives each row's scores, f64[n, C], of logits f32[n, C]."""
+    shifted = np.exp(logits.astype(np.float64) - logits.max(axis=-1, keepdims=True))
+    return shifted / shifted.sum(axis=-1, keepdims=True)
+
+
 def running_means(scores: Sequence[np.ndarray]) -> Iterator[np.ndarray]:
     """Yields the mean scores of the first, the first two, … networks.
 

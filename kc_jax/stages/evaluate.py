@@ -12,6 +12,7 @@ from kc_jax.artifacts import Workdir
 from kc_jax.config import Config
 from kc_jax.core.label_space import LabelSpace
 from kc_jax.data import batches, sources
+from kc_jax.errors import UserError
 from kc_jax.progress import show_progress
 from kc_jax.stages import class_table, confusions, gallery, judging, networks, speed
 from kc_jax.stages.calibrating import CalibrationJudge
@@ -61,6 +62,7 @@ def run(config: Config, workdir: Workdir) -> bool:
     did_any = False
     methods = {}
     singles = _single_networks(config, workdir, space)
+    _check_losses(singles)
     judgements = [(network.title, _judge_single, [network]) for network in singles]
     specialists = _specialists(workdir, space)
     if all(network.is_complete for network in specialists):
@@ -89,6 +91,16 @@ def run(config: Config, workdir: Workdir) -> bool:
         "seconds": artifacts.read_json(workdir.seconds, {}),
     })
     return did_any
+
+
+def _check_losses(singles: list[Network]) -> None:
+    """Checks that probabilities are sigmoids; those of a softmax `run_generations` judges."""
+    for network in singles:
+        if network.manifest["inputs"]["training"]["loss"] != "sigmoid":
+            raise UserError(
+                f"{network.directory} is a softmax network, which evaluate does not judge; the "
+                "stage run_generations does, or train it with --config.generalist.loss=sigmoid"
+            )
 
 
 def _write_class_table(

@@ -11,7 +11,7 @@ import numpy as np
 
 from kc_jax import artifacts
 from kc_jax.artifacts import Workdir
-from kc_jax.config import Config, ConfigError, Tolerance, Training
+from kc_jax.config import Config, Tolerance, Training
 from kc_jax.core import log_odds, quantisation, soft_targets
 from kc_jax.core.label_space import LabelSpace
 from kc_jax.data import batches, sources, vertical_store
@@ -49,7 +49,6 @@ def train(config: Config, workdir: Workdir, generation: int) -> bool:
     """Trains a generation after the one before it; tells whether there was anything to do."""
     space = sources.load_label_space(config.data)
     source = sources.open_source(config.data, "train")
-    check_single_labels(source)
     directory = workdir.generation(config.generations.name, generation)
     options = training_of(config, generation)
     seed = int(np.random.SeedSequence((config.seed, generation)).generate_state(1)[0])
@@ -58,7 +57,10 @@ def train(config: Config, workdir: Workdir, generation: int) -> bool:
     if is_taught:
         teacher = workdir.generation(config.generations.name, generation - 1)
         upstream["teacher"] = artifacts.fingerprint_of(teacher, MADE_BY)
-        upstream["teacher_signal"] = config.generations.teacher_signal
+        if config.generations.teacher_signal == "stored":
+            upstream["soft_targets"] = artifacts.fingerprint(
+                _signal_inputs(config, teacher, space, source, options.temperature)
+            )
     inputs = {
         **training.task_inputs(config, options, space, source, workdir, **upstream),
         "generation": generation,
@@ -81,20 +83,6 @@ def train(config: Config, workdir: Workdir, generation: int) -> bool:
         task = with_signal(config, task, teacher, space, source)
     training.train_network(config, task, workdir)
     return True
-
-
-def check_single_labels(source: Source) -> None:
-    """Checks that a softmax fits the records: each has one label.
-
-    Raises:
-      ConfigError: names a record that has none or several.
-    """
-    for record, labels in enumerate(source.labels):
-        if len(set(labels)) != 1:
-            raise ConfigError(
-                f"record {record} of {source.split!r} has {len(set(labels))} labels; generations "
-                "are of softmax networks, for which every image has exactly one"
-            )
 
 
 def _with_computed(
@@ -134,15 +122,7 @@ def stored_signal(
       The function from record ids and views, i64[B] each, to class ids i32[B, K] and scores f32.
     """
     options = config.soft_targets
-    fingerprint = artifacts.fingerprint_of(teacher, MADE_BY)
-    inputs = vertical_store.store_inputs(
-        teacher=artifacts.fingerprint([fingerprint, temperature]),
-        data=source.fingerprint,
-        label_space=space.fingerprint,
-        views=networks.view_inputs(config, "train"),
-        top_k=options.top_k,
-        num_views=options.num_views,
-    )
+    inputs = _signal_inputs(config, teacher, space, source, temperature)
     directory = teacher / "scores"
     if not artifacts.is_complete(directory, inputs):
         facts = vertical_store.write_vertical(
@@ -163,6 +143,19 @@ def stored_signal(
     return read
 
 
+def _signal_inputs(
+    config: Config, teacher: pathlib.Path, space: LabelSpace, source: Source, temperature: float
+) -> dict:
+    return vertical_store.store_inputs(
+        teacher=artifacts.fingerprint([artifacts.fingerprint_of(teacher, MADE_BY), temperature]),
+        data=source.fingerprint,
+        label_space=space.fingerprint,
+        views=networks.view_inputs(config, "train"),
+        top_k=config.soft_targets.top_k,
+        num_views=config.soft_targets.num_views,
+    )
+
+
 def _scores(
     config: Config, teacher: pathlib.Path, space: LabelSpace, source: Source, temperature: float
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
@@ -178,13 +171,7 @@ def _scores(
             source, np.arange(len(source)), batch_size=options.batch_size,
             num_views=options.num_views,
         ):
-            scores = softmax(predict(batch)[batch["mask"]] / temperature)
-            yield soft_targets.top_k(log_odds.of_probabilities(scores), options.top_k)
+            scores = log_odds.of_softmax(predict(batch)[batch["mask"]] / temperature)
+            yield soft_targets.top_k(scores, options.top_k)
             done += len(scores)
             show(done)
-
-
-def softmax(logits: np.ndarray) -> np.ndarray:
-    """Gives each row's scores, f64[B, C], of logits f32[B, C]."""
-    shifted = np.exp(logits.astype(np.float64) - logits.max(axis=-1, keepdims=True))
-    return shifted / shifted.sum(axis=-1, keepdims=True)

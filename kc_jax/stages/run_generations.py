@@ -3,152 +3,213 @@
 Yang et al. (2018).
 """
 
+import dataclasses
 import pathlib
+import sys
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from kc_jax import artifacts
+from kc_jax import artifacts, sharding
 from kc_jax.artifacts import Workdir
 from kc_jax.config import Config
 from kc_jax.core import ensembles
-from kc_jax.core.label_space import LabelSpace
 from kc_jax.data import batches, sources
 from kc_jax.data.sources import Source
 from kc_jax.progress import show_progress
-from kc_jax.stages import generations, judging, networks, speed
+from kc_jax.stages import generations, judging, networks, speed, training
 from kc_jax.stages.judging import TestSet
 
 SCORES, TRAINING_SCORES = "scores.npy", "training_scores.json"
 MOST_TRAINING_RECORDS = 10_000  # That the score distribution is taken over.
 SORTED_PLACES, SECONDARY_PAIRS = 10, 30
+SHARED_INPUTS = ("seed", "views", "model", "label_space", "records")
+
+
+@dataclasses.dataclass(frozen=True)
+class Member:
+    """Is a trained network that is judged.
+
+    Attributes:
+      directory: of the network.
+      made_by: the stage that makes it.
+      answers: directory of what it says of test and training images.
+    """
+
+    directory: pathlib.Path
+    made_by: str
+    answers: pathlib.Path
 
 
 def run(config: Config, workdir: Workdir) -> bool:
     """Trains and judges what is missing; tells whether there was anything to do."""
-    options = config.generations
+    test = _test_set(config)
+    name = config.generations.name
+    numbers = range(config.generations.num_generations + 1)
     did_any = False
-    numbers = range(options.num_generations + 1)
     for number in numbers:
         did_any |= generations.train(config, workdir, number)
-    test = _test_set(config)
-    judged = [
-        (workdir.generation(options.name, number), generations.MADE_BY) for number in numbers
+    members = [
+        Member(
+            workdir.generation(name, g), generations.MADE_BY,
+            workdir.generation_answers(name, str(g)),
+        )
+        for g in numbers
     ]
-    has_baseline = (workdir.generalist / artifacts.MANIFEST).exists()
-    if has_baseline:
-        judged.append((workdir.generalist, "train_generalist"))
-    for directory, made_by in judged:
-        did_any |= _ask(config, test, directory, made_by)
-    directories = [directory for directory, _ in judged]
-    members = directories[: len(numbers)]
-    results = {
-        "process": generations.name_of(options),
+    baseline = _baseline(workdir, name, members[0])
+    for member in [*members, *baseline]:
+        did_any |= _ask(config, test, member)
+    together = _judge_ensembles(config, test, members)
+    artifacts.write_json(workdir.generation_results(name), {
+        "process": generations.name_of(config.generations),
         "classes": test.space.num_classes,
         "seed": config.seed,
         "synthetic": config.data.synthetic,
+        "judged_on": config.data.judged_on,
         "test_examples": len(test.labels),
-        "baseline": _single(config, test, workdir.generalist) if has_baseline else None,
+        "baseline": _judge_alone(config, test, baseline[0]) if baseline else None,
         "generations": [
-            {**_single(config, test, directory), "ensemble": together}
-            for directory, together in zip(members, _ensembles(config, test, members), strict=True)
+            {**_judge_alone(config, test, member), "ensemble": ensemble}
+            for member, ensemble in zip(members, together, strict=True)
         ],
-    }
-    artifacts.write_json(workdir.generation_results(options.name), results)
+    })
     return did_any
 
 
 def _test_set(config: Config) -> TestSet:
+    """Opens the test records, and refuses what would else be refused after the training."""
+    mesh = sharding.make_mesh(config.mesh.data, config.mesh.model)
+    sharding.check_batch_size(mesh, config.evaluation.batch_size, "evaluation.batch_size")
     source = sources.open_source(config.data, config.data.judged_on)
-    generations.check_single_labels(source)
+    training.check_single_labels(source)
     return TestSet(source, sources.load_label_space(config.data), config.data.test_views)
 
 
-def _ask(config: Config, test: TestSet, directory: pathlib.Path, made_by: str) -> bool:
+def _baseline(workdir: Workdir, name: str, patriarch: Member) -> list[Member]:
+    """Gives the generalist, if it is a softmax network of the patriarch's images and shape."""
+    path = workdir.generalist / artifacts.MANIFEST
+    if not path.exists():
+        return []
+    manifest = artifacts.read_json(path)
+    wanted = artifacts.manifest_of(patriarch.directory, patriarch.made_by)["inputs"]
+    found = manifest["inputs"]
+    differing = [key for key in SHARED_INPUTS if found.get(key) != wanted[key]]
+    if found["training"]["loss"] != "softmax":
+        differing.append("loss")
+    if differing or not manifest["complete"]:
+        why = f"its {' and '.join(differing)} differ" if differing else "it is unfinished"
+        print(f"{workdir.generalist} is no baseline here: {why}", file=sys.stderr)
+        return []
+    answers = workdir.generation_answers(name, "baseline")
+    return [Member(workdir.generalist, "train_generalist", answers)]
+
+
+def _ask(config: Config, test: TestSet, member: Member) -> bool:
     """Asks a network about test and training images, unless that is done."""
+    train = sources.open_source(config.data, "train")
+    split = test.source.split
     inputs = {
-        "network": artifacts.fingerprint_of(directory, made_by),
-        "records": test.source.fingerprint,
-        "views": networks.view_inputs(config, test.source.split),
+        "network": artifacts.fingerprint_of(member.directory, member.made_by),
+        "records": [test.source.fingerprint, train.fingerprint],
+        "split": split,
+        "views": networks.view_inputs(config, split),
         "num_views": test.num_views,
         "training_records": MOST_TRAINING_RECORDS,
     }
-    answers = _answers(directory)
-    if artifacts.is_complete(answers, inputs):
-        return False
-    scores = _scores(config, test.space, test.source, directory, made_by, test.num_views)
-    np.save(answers / SCORES, scores.astype(np.float32))
-    train = sources.open_source(config.data, "train")
-    places = _spread(len(train))
-    seen = _scores(config, test.space, train, directory, made_by, 1, places)
-    labels = np.array([train.labels[place][0] for place in places])
-    secondary = ensembles.secondary_classes(seen, labels, SECONDARY_PAIRS)
-    artifacts.write_json(answers / TRAINING_SCORES, {
-        "records": len(places),
-        "top1": float(np.mean(np.argmax(seen, axis=-1) == labels)),
-        "sorted_scores": ensembles.sorted_scores(seen, SORTED_PLACES).tolist(),
-        "secondary": [_named(test.space, pair) for pair in secondary],
-    })
-    artifacts.complete(answers)
+    try:
+        if artifacts.is_complete(member.answers, inputs):
+            return False
+    except artifacts.StaleArtifactError:  # They are soon asked for again.
+        artifacts.remove(member.answers)
+        artifacts.is_complete(member.answers, inputs)
+    everything = np.arange(len(test.source))
+    shape = (test.num_views * len(everything), test.space.num_classes)
+    kept = np.lib.format.open_memmap(
+        member.answers / SCORES, mode="w+", dtype=np.float32, shape=shape
+    )
+    done = 0
+    for scores in _scores(config, test, member, test.source, everything, test.num_views):
+        kept[done : done + len(scores)] = scores
+        done += len(scores)
+    kept.flush()
+    artifacts.write_json(
+        member.answers / TRAINING_SCORES, _training_scores(config, test, member, train)
+    )
+    artifacts.complete(member.answers)
     return True
 
 
-def _answers(directory: pathlib.Path) -> pathlib.Path:
-    return directory / "answers"
-
-
-def _spread(num_records: int) -> np.ndarray:
-    """Chooses records evenly, all where there are few."""
-    count = min(num_records, MOST_TRAINING_RECORDS)
-    return np.arange(count) * num_records // count
-
-
-def _named(space: LabelSpace, pair: dict) -> dict:
-    names = {
-        key: space.names[pair[f"{key}_id"]] for key in ("class", "secondary")
+def _training_scores(config: Config, test: TestSet, member: Member, train: Source) -> dict:
+    """Describes a network's scores of training images, seen as test images are."""
+    count = min(len(train), MOST_TRAINING_RECORDS)
+    places = np.arange(count) * len(train) // count
+    seen = np.concatenate(list(_scores(config, test, member, train, places, 1)))
+    labels = np.array([train.labels[place][0] for place in places])
+    secondary = ensembles.secondary_classes(seen, labels, SECONDARY_PAIRS)
+    return {
+        "records": count,
+        "top1": float(np.mean(np.argmax(seen, axis=-1) == labels)),
+        "sorted_scores": ensembles.sorted_scores(seen, SORTED_PLACES).tolist(),
+        "secondary": [
+            {
+                "class": test.space.names[pair["class_id"]],
+                "secondary": test.space.names[pair["secondary_id"]],
+                "share": round(pair["share"], 4),
+                "score": round(pair["score"], 4),
+            }
+            for pair in secondary
+        ],
     }
-    return {**names, "share": round(pair["share"], 4), "score": round(pair["score"], 4)}
 
 
 def _scores(
-    config: Config, space: LabelSpace, source: Source, directory: pathlib.Path, made_by: str,
-    num_views: int, record_ids: np.ndarray | None = None,
-) -> np.ndarray:
-    """Asks a network about test views of records, views outermost: f64[n, C]."""
-    record_ids = np.arange(len(source)) if record_ids is None else record_ids
+    config: Config, test: TestSet, member: Member, source: Source, record_ids: np.ndarray,
+    num_views: int,
+) -> Iterator[np.ndarray]:
+    """Yields a network's scores of test views of records, f32[b, C], views outermost."""
     batch_size = config.evaluation.batch_size
-    predict = networks.load_predictor(config, directory, made_by, space, "test", batch_size)
-    found, done = [], 0
-    with show_progress(
-        f"{source.split} images, {directory.parent.name} {directory.name}",
-        num_views * len(record_ids), 0, config.running.print_every_seconds,
-    ) as show:
+    predict = networks.load_predictor(
+        config, member.directory, member.made_by, test.space, test.source.split, batch_size
+    )
+    title = f"{source.split} images, {member.answers.parent.parent.name} {member.answers.name}"
+    total, done = num_views * len(record_ids), 0
+    with show_progress(title, total, 0, config.running.print_every_seconds) as show:
         for batch in batches.inference_batches(
             source, record_ids, batch_size=batch_size, num_views=num_views
         ):
-            found.append(generations.softmax(predict(batch)[batch["mask"]]))
-            done += len(found[-1])
+            scores = ensembles.softmax(predict(batch)[batch["mask"]])
+            yield scores.astype(np.float32)
+            done += len(scores)
             show(done)
-    return np.concatenate(found)
 
 
-def _ensembles(config: Config, test: TestSet, directories: list[pathlib.Path]) -> list[dict]:
-    scores = [np.load(_answers(directory) / SCORES) for directory in directories]
-    return [_judge(config, test, mean) for mean in ensembles.running_means(scores)]
+def _judge_ensembles(config: Config, test: TestSet, members: Sequence[Member]) -> list[dict]:
+    """Judges the mean scores of the first, the first two, … members, some rows at a time."""
+    judges = [judging.OverallJudge(test, config.evaluation.at_k) for _ in members]
+    scores = [np.load(member.answers / SCORES, mmap_mode="r") for member in members]
+    for rows in _blocks(config, test):
+        means = ensembles.running_means([member[rows] for member in scores])
+        for judge, mean in zip(judges, means, strict=True):
+            judge.add(rows, mean)
+    return [_rounded(judge) for judge in judges]
 
 
-def _single(config: Config, test: TestSet, directory: pathlib.Path) -> dict:
-    manifest = artifacts.read_json(directory / artifacts.MANIFEST)
-    seen = artifacts.read_json(_answers(directory) / TRAINING_SCORES)
+def _judge_alone(config: Config, test: TestSet, member: Member) -> dict:
+    manifest = artifacts.manifest_of(member.directory, member.made_by)
+    (alone,) = _judge_ensembles(config, test, [member])
     return {
-        **_judge(config, test, np.load(_answers(directory) / SCORES)),
+        **alone,
         **speed.summarise([manifest]),
         "params": manifest["params"],
         "images_seen": manifest["images_seen"],
-        "training": seen,
+        "training": artifacts.read_json(member.answers / TRAINING_SCORES),
     }
 
 
-def _judge(config: Config, test: TestSet, scores: np.ndarray) -> dict:
-    judge = judging.OverallJudge(test, config.evaluation.at_k)
-    judge.add(np.arange(len(scores)), scores)
+def _blocks(config: Config, test: TestSet) -> Iterator[np.ndarray]:
+    rows, size = np.arange(len(test.labels)), config.evaluation.batch_size
+    return (rows[start : start + size] for start in range(0, len(rows), size))
+
+
+def _rounded(judge: judging.OverallJudge) -> dict:
     return {name: round(value, 6) for name, value in judge.metrics().items()}

@@ -58,11 +58,11 @@ def processes_table(
         runs = [seed[name]["generations"] for seed in results]
         for label, read in (("", _alone), (", together", _together)):
             cells = [_percent([read(run[g]) for run in runs]) for g in numbers]
-            lines.append(f"| {first_name(results, name)}{label} | {' | '.join(cells)} |")
+            lines.append(f"| {process_of(results, name)}{label} | {' | '.join(cells)} |")
     return "\n".join(lines) + "\n\n" + _claims(processes, results)
 
 
-def first_name(results: Sequence[Mapping[str, Mapping]], name: str) -> str:
+def process_of(results: Sequence[Mapping[str, Mapping]], name: str) -> str:
     """Gives a process's D(confidence, λ)."""
     return results[0][name]["process"]
 
@@ -86,7 +86,7 @@ def _claims(processes: Sequence[str], results: Sequence[Mapping[str, Mapping]]) 
             _percent([read(run, base) for run, base in zip(runs, _baselines(results), strict=True)])
             for read in columns.values()
         ]
-        lines.append(f"| {first_name(results, name)} | {' | '.join(cells)} |")
+        lines.append(f"| {process_of(results, name)} | {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from jax.sharding import Mesh
 
 from kc_jax import artifacts, sharding
-from kc_jax.config import Config, Training
+from kc_jax.config import Config, ConfigError, Training
 from kc_jax.core.label_space import LabelSpace
 from kc_jax.data import sources
 from kc_jax.data.batches import Batch, records_of_step, train_batches
@@ -90,6 +90,20 @@ def task_inputs(
     }
 
 
+def check_single_labels(source: sources.Source) -> None:
+    """Checks that a softmax fits the records: each has one label.
+
+    Raises:
+      ConfigError: names a record that has none or several.
+    """
+    for record, labels in enumerate(source.labels):
+        if len(set(labels)) != 1:
+            raise ConfigError(
+                f"record {record} of {source.split!r} has {len(set(labels))} labels; a softmax "
+                "takes every image for exactly one; set the loss to 'sigmoid'"
+            )
+
+
 def hard_targets(
     source: sources.Source, space: LabelSpace, training: Training, vertical_id: int | None = None
 ) -> Targets:
@@ -100,7 +114,12 @@ def hard_targets(
       space: label space of all classes.
       training: for label smearing.
       vertical_id: keeps the labels of this vertical only, in ids of its own; None keeps all.
+
+    Raises:
+      ConfigError: the loss is a softmax, but a record has no label or several.
     """
+    if training.loss == "softmax":
+        check_single_labels(source)
     classes = range(space.num_classes) if vertical_id is None else space.classes_of(vertical_id)
 
     def positives(class_ids):

@@ -84,7 +84,7 @@ def make_softmax(
     Args:
       eta: weight of the score difference in Eq. 3; 0 leaves the cross-entropy alone.
       num_similar: K of Eq. 3.
-      teacher_weight: λ of Eq. 4.
+      teacher_weight: λ of Eq. 4; 0 where nobody teaches.
       temperature: of both networks in the divergence; the paper's is 1.
     """
 
@@ -100,6 +100,8 @@ def make_softmax(
                 batch["teacher_ids"], batch["teacher_probs"], logits, temperature
             )
             weight = teacher_weight
+        elif teacher_weight:
+            raise ValueError("a teacher has weight but the batch has no signal of one")
         else:
             other = losses.score_difference(jax.nn.softmax(logits), num_similar)
             weight = eta
@@ -123,9 +125,10 @@ def objective_of(model: Classifier, options: Training) -> Objective:
       options: for loss, tolerance, and how what a teacher says is taken.
 
     Raises:
-      ConfigError: logits in tiles, for which it is not there.
+      ConfigError: logits in tiles, for which it is not there; or too few classes to be tolerant.
     """
-    confidence, num_similar = options.tolerance.confidence, options.tolerance.num_similar
+    confidence = options.tolerance.confidence
+    num_similar = min(options.tolerance.num_similar, sum(model.sizes))
     if options.loss == "sigmoid" and confidence == 1:
         return sigmoid_of(model)
     if model.layout is not None:
@@ -135,7 +138,8 @@ def objective_of(model: Classifier, options: Training) -> Objective:
         )
     if options.loss == "sigmoid":
         return make_tolerant_sigmoid(tolerance.sigmoid_weight_of(confidence), num_similar)
-    return make_softmax(
-        tolerance.weight_of(confidence, num_similar), num_similar, options.distill_weight,
-        options.temperature,
-    )
+    try:
+        eta = tolerance.weight_of(confidence, num_similar)
+    except ValueError as error:
+        raise ConfigError(f"tolerance.confidence, {sum(model.sizes)} classes: {error}") from None
+    return make_softmax(eta, num_similar, options.distill_weight, options.temperature)

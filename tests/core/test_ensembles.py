@@ -6,6 +6,11 @@ from kc_jax.core import ensembles
 SCORES = np.random.default_rng(0).dirichlet(np.ones(5), (3, 40)).astype(np.float32)
 
 
+def test_softmax():
+    logits = np.float32([[1000.0, 0.0], [0.0, np.log(3.0)]])
+    np.testing.assert_allclose(ensembles.softmax(logits), [[1, 0], [0.25, 0.75]], rtol=1e-6)
+
+
 def test_running_means():
     means = list(ensembles.running_means(SCORES))
     assert len(means) == 3

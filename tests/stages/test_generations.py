@@ -1,6 +1,7 @@
 """Generations, end to end on the shrunk glyphs."""
 
 import dataclasses
+import shutil
 
 import numpy as np
 import pytest
@@ -8,7 +9,8 @@ import pytest
 from kc_jax import artifacts, sharding
 from kc_jax.config import ConfigError
 from kc_jax.data import sources
-from kc_jax.stages import generations, networks, report_generations, runner
+from kc_jax.errors import UserError
+from kc_jax.stages import generations, networks, report_generations, runner, training
 from kc_jax.train import hooks, objective
 from tests.reference import losses as reference
 from tests.stages import shipped
@@ -47,7 +49,7 @@ def test_results(done):
     config, workdir = done
     results = results_of(config, workdir)
     assert results["process"] == "D(0.6, 0.6)"
-    assert len(results["generations"]) == 3 and results["baseline"]["top1"] >= 0
+    assert len(results["generations"]) == 3 and 0 < results["baseline"]["top1"] < 1
     assert len(set(digests(*done))) == 3
     first = results["generations"][0]
     assert first["ensemble"]["top1"] == first["top1"]
@@ -57,7 +59,7 @@ def test_results(done):
 def test_ensembles_average_scores(done):
     config, workdir = done
     scores = [
-        np.load(workdir.generation(config.generations.name, g) / "answers" / "scores.npy")
+        np.load(workdir.generation_answers(config.generations.name, str(g)) / "scores.npy")
         for g in range(3)
     ]
     labels = [ids[0] for ids in sources.open_source(config.data, "test").labels]
@@ -72,16 +74,18 @@ def test_ensembles_average_scores(done):
 def test_the_patriarch_is_tolerant_and_students_are_taught(done):
     config, workdir = done
 
-    def training(number):
+    def inputs_of(number):
         directory = workdir.generation(config.generations.name, number)
         return artifacts.manifest_of(directory, "run_generations")["inputs"]
 
-    patriarch, student = training(0), training(1)
+    patriarch, student = inputs_of(0), inputs_of(1)
     assert patriarch["training"]["tolerance"]["confidence"] == 0.6
     assert patriarch["training"]["distill_weight"] == 0 and "teacher" not in patriarch
     assert student["training"]["tolerance"]["confidence"] == 1
     assert student["training"]["distill_weight"] == 0.6
-    assert student["teacher"] != training(2)["teacher"]
+    for number, inputs in ((1, student), (2, inputs_of(2))):
+        before = workdir.generation(config.generations.name, number - 1)
+        assert inputs["teacher"] == artifacts.fingerprint_of(before, "run_generations")
 
 
 def test_nothing_is_done_twice(done):
@@ -103,7 +107,6 @@ def test_a_process_stopped_in_any_generation_ends_bit_identical(
     )
     stopped, straight = artifacts.Workdir(tmp_path / "a"), artifacts.Workdir(tmp_path / "b")
     runner.run_stages(config, straight, ["run_generations"])
-    whole = hooks.progress_hook
 
     class StoppedError(Exception):
         pass
@@ -123,7 +126,6 @@ def test_a_process_stopped_in_any_generation_ends_bit_identical(
             patch.setattr(hooks, "progress_hook", stopping_at(generation, step))
             with pytest.raises(StoppedError):
                 runner.run_stages(config, stopped, ["run_generations"])
-        monkeypatch.setattr(hooks, "progress_hook", whole)
     runner.run_stages(config, stopped, ["run_generations"])
     assert digests(config, stopped) == digests(config, straight)
     assert results_of(config, stopped)["generations"][2]["top1"] == (
@@ -138,11 +140,9 @@ def test_stored_and_computed_signals_give_the_same_loss(done, tmp_path, top_k):
     config = dataclasses.replace(config, soft_targets=options)
     space = sources.load_label_space(config.data)
     source = sources.open_source(config.data, "train")
-    teacher = tmp_path / "teacher"
-    teacher.symlink_to(workdir.generation("tolerant", 0))
+    teacher = shutil.copytree(workdir.generation("tolerant", 0), tmp_path / "teacher")
     records, views = np.arange(0, 60, 5), np.arange(12) % 2
     ids, probs = generations.stored_signal(config, teacher, space, source, 1.0)(records, views)
-    artifacts.remove(teacher / "scores")
     batch = {
         "image": np.stack([source.read(r) for r in records]),
         "record_id": records.astype(np.int32), "view": views.astype(np.int32),
@@ -179,7 +179,7 @@ def test_no_teacher_is_asked_where_it_has_no_weight(data_directory, tmp_path):
 def test_records_of_several_labels_are_refused():
     source = sources.Source("train", ((1,), (2, 3)), None, "fingerprint")
     with pytest.raises(ConfigError, match="record 1 of 'train' has 2 labels"):
-        generations.check_single_labels(source)
+        training.check_single_labels(source)
 
 
 def test_a_page_without_results_is_refused(data_directory, tmp_path):
@@ -194,3 +194,67 @@ def test_the_page_and_the_table(done, capsys):
     assert "tolerant D(0.6, 0.6)" in printed and "baseline" in printed
     page = workdir.generations_report.read_text("utf-8")
     assert "D(0.6, 0.6)" in page and page.count("<figure>") == 2 and "{{" not in page
+
+
+def test_students_hear_their_teacher(done, tmp_path):
+    """With the same seed, and labels of no weight, a student is another than without a teacher."""
+    config, workdir = done
+    alone = tmp_path / "alone"
+    shutil.copytree(workdir.generation("tolerant", 0), alone / "generations" / "tolerant" / "0")
+    options = dataclasses.replace(
+        config.generations, distill_weight=0.0, num_generations=1,
+        tolerance=config.generations.tolerance,
+    )
+    untaught = dataclasses.replace(config, generations=options)
+    runner.run_stages(untaught, artifacts.Workdir(alone), ["run_generations"])
+    assert digests(untaught, artifacts.Workdir(alone))[1] != digests(config, workdir)[1]
+
+
+def test_what_was_stored_is_an_input_of_the_student(done, tmp_path):
+    config, workdir = done
+    shutil.copytree(workdir.generation("tolerant", 0), tmp_path / "generations" / "tolerant" / "0")
+    stored = dataclasses.replace(config, generations=dataclasses.replace(
+        config.generations, teacher_signal="stored", num_generations=1,
+    ))
+    runner.run_stages(stored, artifacts.Workdir(tmp_path), ["run_generations"])
+    other = dataclasses.replace(stored, soft_targets=dataclasses.replace(
+        stored.soft_targets, num_views=3,
+    ))
+    with pytest.raises(artifacts.StaleArtifactError, match="soft_targets"):
+        runner.run_stages(other, artifacts.Workdir(tmp_path), ["run_generations"])
+
+
+def test_other_test_views_are_judged_anew_and_nothing_is_trained(done, tmp_path):
+    config, workdir = done
+    copy = artifacts.Workdir(shutil.copytree(workdir.root, tmp_path / "copy"))
+    more = dataclasses.replace(config, data=dataclasses.replace(config.data, test_views=3))
+    assert runner.STAGES["run_generations"](more, copy)
+    assert digests(more, copy) == digests(config, workdir)
+    assert results_of(more, copy)["test_examples"] == 3 * (
+        results_of(config, workdir)["test_examples"] // config.data.test_views
+    )
+
+
+@pytest.mark.parametrize("spoil, why", [
+    (lambda manifest: manifest.update(complete=False), "it is unfinished"),
+    (lambda manifest: manifest["inputs"]["training"].update(loss="sigmoid"), "its loss differ"),
+    (lambda manifest: manifest["inputs"].update(records="others"), "its records differ"),
+])
+def test_another_generalist_is_no_baseline(done, tmp_path, capsys, spoil, why):
+    config, workdir = done
+    copy = artifacts.Workdir(shutil.copytree(workdir.root, tmp_path / "copy"))
+    path = copy.generalist / artifacts.MANIFEST
+    manifest = artifacts.read_json(path)
+    spoil(manifest)
+    artifacts.write_json(path, manifest)
+    runner.STAGES["run_generations"](config, copy)
+    assert results_of(config, copy)["baseline"] is None
+    assert why in capsys.readouterr().err
+
+
+def test_evaluate_refuses_a_softmax_network(done, tmp_path):
+    config, workdir = done
+    copy = artifacts.Workdir(shutil.copytree(workdir.root, tmp_path / "copy"))
+    shutil.copytree(copy.generalist, copy.student("student"))
+    with pytest.raises(UserError, match="softmax network, which evaluate does not judge"):
+        runner.STAGES["evaluate"](config, copy)

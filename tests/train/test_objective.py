@@ -1,6 +1,16 @@
+import dataclasses
+
+import flax.linen as nn
+import jax
 import numpy as np
 import pytest
 
+from configs import eft
+from kc_jax import config
+from kc_jax.config import ConfigError
+from kc_jax.core.head_spec import HeadSpec
+from kc_jax.core.tiled_layout import TiledLayout
+from kc_jax.models.classifier import Classifier
 from kc_jax.train import objective
 from tests.reference import losses as reference
 
@@ -40,7 +50,7 @@ def test_tolerant_sigmoid():
 def test_softmax_without_a_teacher_is_eq_3():
     logits, _, batch = softmax_batch()
     targets = reference.dense_targets(batch["target_ids"], batch["target_probs"], 7)
-    judge = objective.make_softmax(0.3, 4, teacher_weight=0.9, temperature=1.0)
+    judge = objective.make_softmax(0.3, 4, teacher_weight=0.0, temperature=1.0)
     expected = reference.tolerant(logits, targets, 0.3, 4)
     np.testing.assert_allclose(judge(logits, batch)["loss"], expected, rtol=1e-5)
 
@@ -63,3 +73,57 @@ def test_softmax_with_a_teacher_is_eq_4(num_listed, temperature):
     expected += 0.6 * temperature**2 * divergence
     judge = objective.make_softmax(0.3, 4, 0.6, temperature)  # η is of the patriarch alone.
     np.testing.assert_allclose(judge(logits, batch)["loss"], expected, rtol=1e-5)
+
+
+def test_a_teacher_with_weight_must_have_said_something():
+    logits, _, batch = softmax_batch()
+    with pytest.raises(ValueError, match="no signal"):
+        objective.make_softmax(0.0, 2, 0.6, 1.0)(logits, batch)
+
+
+def training(**changes):
+    options = config.build(eft.get_config("smoke")).student
+    return dataclasses.replace(options, distill_weight=0.0, **changes)
+
+
+MODEL = Classifier(nn.Dense(3), HeadSpec.parse("linear"), (4, 3), prior=0.1)
+
+
+def test_the_objective_is_what_the_training_asks_for():
+    logits, _, batch = softmax_batch()
+    tolerant = config.Tolerance(confidence=0.6, num_similar=5)
+    for options, expected in (
+        (training(), objective.sigmoid),
+        (training(tolerance=tolerant), objective.make_tolerant_sigmoid(1 / 1.6, 5)),
+        (training(loss="softmax"), objective.make_softmax(0.0, 5, 0.0, 1.0)),
+        (training(loss="softmax", tolerance=tolerant), objective.make_softmax(4 / 7, 5, 0.0, 1.0)),
+    ):
+        found = objective.objective_of(MODEL, options)
+        np.testing.assert_allclose(
+            found(logits, batch)["loss"], expected(logits, batch)["loss"], rtol=1e-6
+        )
+
+
+def test_few_classes_are_all_similar():
+    """With K of 5 and 3 classes the score would stop at 0.5 where 0.6 is wanted."""
+    few = MODEL.clone(sizes=(3,))
+    tolerant = config.Tolerance(confidence=0.6, num_similar=5)
+    logits, batch = np.zeros((1, 3), np.float32), {
+        "target_ids": np.zeros((1, 1), np.int32), "target_probs": np.ones((1, 1), np.float32),
+    }
+    logits[0, 0] = 1.0
+    judge = objective.objective_of(few, training(loss="softmax", tolerance=tolerant))
+    descend = jax.jit(lambda x: x - 2.0 * jax.grad(lambda x: judge(x, batch)["loss"].sum())(x))
+    for _ in range(2000):
+        logits = descend(logits)
+    np.testing.assert_allclose(jax.nn.softmax(logits)[0, 0], 0.6, atol=2e-3)
+    with pytest.raises(ConfigError, match="2 classes.*above 1/2"):
+        objective.objective_of(MODEL.clone(sizes=(2,)), training(
+            loss="softmax", tolerance=config.Tolerance(confidence=0.4, num_similar=5)
+        ))
+
+
+def test_tiles_know_the_plain_sigmoid_alone():
+    tiled = MODEL.clone(layout=TiledLayout((4, 3), 1, 4))
+    with pytest.raises(ConfigError, match="logits in tiles"):
+        objective.objective_of(tiled, training(loss="softmax"))
