@@ -60,12 +60,12 @@ def run_stages(
         for path in outputs(config, workdir)[name]:
             artifacts.remove(path)
     written = dataclasses.asdict(config)
-    if not workdir.config.exists():
-        artifacts.write_json(workdir.config, written)
     for name in names:
         start = time.monotonic()
         did_work = STAGES[name](config, workdir)
         seconds = time.monotonic() - start
+        if not workdir.config.exists():
+            artifacts.write_json(workdir.config, written)
         if did_work:
             _note_seconds(workdir, name, seconds)
         verdict = f"{seconds:.0f} s" if did_work else "complete, skipped"
