@@ -104,13 +104,15 @@ class Command:
         """Gives the options of `kc_jax.main` for a run of seconds.
 
         Args:
-          workdir: in place of runs/NAME; ``--workdir=runs/x`` becomes ``x`` beside it.
+          workdir: in place of runs/NAME for configs/eft.py; that of another file, or
+            ``--workdir=runs/x``, becomes a folder of its name beside it.
         """
         options = dict(option.split("=", 1) for option in self.options)
         if options.get("--stages") != "describe":
             options["--config"] = SMALL.get(options["--config"], options["--config"])
-        named = options.get("--workdir")
-        options["--workdir"] = str(workdir.parent / pathlib.Path(named).name if named else workdir)
+        name = pathlib.Path(options["--config"].split(":")[0]).stem
+        named = options.get("--workdir") or (name if name != "eft" else workdir)
+        options["--workdir"] = str(workdir.parent / pathlib.Path(named).name)
         return [f"{name}={value}" for name, value in options.items()]
 
 
