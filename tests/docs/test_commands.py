@@ -86,8 +86,9 @@ def test_configurations_build_and_stages_exist(command):
 )
 def test_studies_build(command):
     plan = parsed(command.options).config
-    for student in plan.students:
-        assert study.cell_config(plan, 0, student).student.name == student
+    kind, variants = study.kind_of(plan)
+    for name in variants:
+        assert getattr(study.cell_config(plan, 0, name), kind.part).name == name
 
 
 @pytest.mark.slow
