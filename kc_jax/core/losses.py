@@ -23,9 +23,7 @@ def sigmoid_cross_entropy(
     Returns:
       f32[B], the loss of each example, summed over classes.
     """
-    rows = jnp.arange(logits.shape[0], dtype=target_ids.dtype)[:, None]
-    columns = (target_ids,) if logits.ndim == 2 else jnp.divmod(target_ids, logits.shape[-1])
-    listed = jnp.asarray(logits).at[(rows, *columns)].get(mode="fill", fill_value=jnp.nan)
+    listed = _at(logits, target_ids).get(mode="fill", fill_value=jnp.nan)
     class_axes = tuple(range(1, logits.ndim))
     return jnp.sum(jax.nn.softplus(logits), class_axes) - jnp.sum(target_probs * listed, axis=-1)
 
@@ -43,7 +41,8 @@ def softmax_cross_entropy(
     Returns:
       f32[B].
     """
-    return -jnp.sum(target_probs * _listed(jax.nn.log_softmax(logits), target_ids), axis=-1)
+    log_scores = _at(jax.nn.log_softmax(logits), target_ids).get(mode="fill", fill_value=jnp.nan)
+    return -jnp.sum(target_probs * log_scores, axis=-1)
 
 
 def score_difference(scores: jax.Array, num_similar: int) -> jax.Array:
@@ -101,13 +100,12 @@ def divergence_of_listed(
     Returns:
       f32[B].
     """
-    logits = jnp.asarray(logits) / temperature
-    student = _listed(jax.nn.log_softmax(logits), teacher_ids)
+    logits = logits / temperature
+    student = _at(jax.nn.log_softmax(logits), teacher_ids).get(mode="fill", fill_value=jnp.nan)
     total = _divergence(teacher_probs, _log(teacher_probs), student)
     if teacher_ids.shape[-1] < logits.shape[-1]:
         remainder = jnp.maximum(1.0 - jnp.sum(teacher_probs, axis=-1), 0.0)
-        rows = jnp.arange(logits.shape[0], dtype=teacher_ids.dtype)[:, None]
-        others = jax.nn.logsumexp(logits.at[rows, teacher_ids].set(-jnp.inf), axis=-1)
+        others = jax.nn.logsumexp(_at(logits, teacher_ids).set(-jnp.inf), axis=-1)
         others -= jax.nn.logsumexp(logits, axis=-1)
         total += remainder * (_log(remainder) - others)
     return temperature**2 * total
@@ -121,6 +119,8 @@ def _divergence(teacher_probs, teacher_log_probs, student_log_probs):
     return jnp.sum(teacher_probs * (teacher_log_probs - student_log_probs), axis=-1)
 
 
-def _listed(values: jax.Array, ids: jax.Array) -> jax.Array:
+def _at(values: jax.Array, ids: jax.Array):
+    """Refers to each row's values of its classes; see `jax.numpy.ndarray.at`."""
     rows = jnp.arange(values.shape[0], dtype=ids.dtype)[:, None]
-    return values.at[rows, ids].get(mode="fill", fill_value=jnp.nan)
+    columns = (ids,) if values.ndim == 2 else jnp.divmod(ids, values.shape[-1])
+    return jnp.asarray(values).at[(rows, *columns)]

@@ -156,11 +156,10 @@ def make_figures(workdir: Workdir, results: Results) -> dict[str, bytes]:
 
 
 def _is_current(workdir: Workdir, results: Results, inputs: str) -> bool:
-    pages = [workdir.report, workdir.class_page, *map(workdir.vertical_page, results.verticals)]
-    if not (workdir.figures.is_dir() and all(page.exists() for page in pages)):
+    others = [workdir.class_page, *map(workdir.vertical_page, results.verticals)]
+    if not (workdir.figures.is_dir() and all(page.exists() for page in others)):
         return False
-    with workdir.report.open(encoding="utf-8") as file:
-        return f'content="{inputs}"' in file.read(1000)
+    return report_pages.is_written(workdir.report, inputs)
 
 
 def _head(workdir: Workdir, results: Results, method: str) -> str:

@@ -27,7 +27,7 @@ def run(config: Config, workdir: Workdir) -> bool:
     processes = read_processes(workdir)
     inputs = artifacts.fingerprint([config.name, processes, report_pages.template_texts()])
     page = workdir.generations_report
-    is_new = not (page.exists() and f'content="{inputs}"' in page.read_text("utf-8")[:1000])
+    is_new = not report_pages.is_written(page, inputs)
     if is_new:
         artifacts.write_text(page, _page(config, processes, inputs))
     _print(processes)

@@ -32,6 +32,14 @@ def render(template: str, **values: Any) -> str:
     return _environment().get_template(template).render(**values)
 
 
+def is_written(page: pathlib.Path, inputs: str) -> bool:
+    """Tells whether a page is there and was made from inputs of this fingerprint."""
+    if not page.exists():
+        return False
+    with page.open(encoding="utf-8") as file:
+        return f'content="{inputs}"' in file.read(1000)
+
+
 def template_texts() -> list[str]:
     """Gives what all pages depend on beside their numbers."""
     return [path.read_text(encoding="utf-8") for path in sorted(TEMPLATES.iterdir())]

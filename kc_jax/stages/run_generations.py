@@ -4,9 +4,10 @@ Yang et al. (2018).
 """
 
 import dataclasses
+import functools
 import pathlib
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
@@ -122,28 +123,31 @@ def _ask(config: Config, test: TestSet, member: Member) -> bool:
     except artifacts.StaleArtifactError:  # They are soon asked for again.
         artifacts.remove(member.answers)
         artifacts.is_complete(member.answers, inputs)
+    ask = networks.load_predictor(
+        config, member.directory, member.made_by, test.space, split, config.evaluation.batch_size
+    )
+    title = f"{member.answers.parent.parent.name} {member.answers.name}"
+    scores_of = functools.partial(_scores, config, ask, title)
     everything = np.arange(len(test.source))
     shape = (test.num_views * len(everything), test.space.num_classes)
     kept = np.lib.format.open_memmap(
         member.answers / SCORES, mode="w+", dtype=np.float32, shape=shape
     )
     done = 0
-    for scores in _scores(config, test, member, test.source, everything, test.num_views):
+    for scores in scores_of(test.source, everything, test.num_views):
         kept[done : done + len(scores)] = scores
         done += len(scores)
     kept.flush()
-    artifacts.write_json(
-        member.answers / TRAINING_SCORES, _training_scores(config, test, member, train)
-    )
+    artifacts.write_json(member.answers / TRAINING_SCORES, _training_scores(scores_of, test, train))
     artifacts.complete(member.answers)
     return True
 
 
-def _training_scores(config: Config, test: TestSet, member: Member, train: Source) -> dict:
+def _training_scores(scores_of: Callable, test: TestSet, train: Source) -> dict:
     """Describes a network's scores of training images, seen as test images are."""
     count = min(len(train), MOST_TRAINING_RECORDS)
     places = np.arange(count) * len(train) // count
-    seen = np.concatenate(list(_scores(config, test, member, train, places, 1)))
+    seen = np.concatenate(list(scores_of(train, places, 1)))
     labels = np.array([train.labels[place][0] for place in places])
     secondary = ensembles.secondary_classes(seen, labels, SECONDARY_PAIRS)
     return {
@@ -163,21 +167,17 @@ def _training_scores(config: Config, test: TestSet, member: Member, train: Sourc
 
 
 def _scores(
-    config: Config, test: TestSet, member: Member, source: Source, record_ids: np.ndarray,
+    config: Config, ask: Callable, title: str, source: Source, record_ids: np.ndarray,
     num_views: int,
 ) -> Iterator[np.ndarray]:
     """Yields a network's scores of test views of records, f32[b, C], views outermost."""
-    batch_size = config.evaluation.batch_size
-    predict = networks.load_predictor(
-        config, member.directory, member.made_by, test.space, test.source.split, batch_size
-    )
-    title = f"{source.split} images, {member.answers.parent.parent.name} {member.answers.name}"
+    title = f"{source.split} images, {title}"
     total, done = num_views * len(record_ids), 0
     with show_progress(title, total, 0, config.running.print_every_seconds) as show:
         for batch in batches.inference_batches(
-            source, record_ids, batch_size=batch_size, num_views=num_views
+            source, record_ids, batch_size=config.evaluation.batch_size, num_views=num_views
         ):
-            scores = ensembles.softmax(predict(batch)[batch["mask"]])
+            scores = ensembles.softmax(ask(batch)[batch["mask"]])
             yield scores.astype(np.float32)
             done += len(scores)
             show(done)

@@ -1,8 +1,12 @@
 """What training must do to a backbone with batch normalization."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
+
+from tests.models.abstract import abstract, images_of
 
 
 def check_every_parameter_learns(model, variables, images):
@@ -21,3 +25,14 @@ def check_every_parameter_learns(model, variables, images):
         assert np.all(np.isfinite(slope)) and np.any(slope != 0), path
     for then, now in zip(jax.tree.leaves(before), jax.tree.leaves(after), strict=True):
         assert np.all(np.isfinite(now)) and np.any(now != then)
+
+
+def check_low_precision(model, variables, images, expected):
+    """Checks that parameters and features stay float32, and features near those of float32."""
+    for train in (False, True):
+        output, shapes = abstract(model, images_of(16), train)
+        assert {leaf.dtype for leaf in jax.tree.leaves(shapes)} == {jnp.dtype("float32")}
+        assert output.dtype == jnp.float32
+    features = jax.jit(functools.partial(model.apply, train=False))(variables, images)
+    assert np.any(features != expected)
+    np.testing.assert_allclose(features, expected, atol=0.1 * expected.std())
