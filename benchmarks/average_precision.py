@@ -20,6 +20,7 @@ import numpy as np
 from absl import app, flags
 
 from benchmarks import measure
+from kc_jax import disk_space
 from kc_jax.core import average_precision as ap
 from kc_jax.data import score_spill
 
@@ -101,7 +102,7 @@ def judge_all(num_images: int, num_classes: int, num_positives: int) -> dict[str
     positives = draw_positives(rng, num_images, num_classes, num_positives)
     with tempfile.TemporaryDirectory() as name:
         directory = pathlib.Path(name)
-        score_spill.check_space(directory, 4 * num_images * num_classes)
+        disk_space.check_space(directory, 4 * num_images * num_classes, "the scores")
         with score_spill.ScoreSpill(directory, num_images, num_classes) as spill:
             spill_seconds = fill(spill, rng, num_images, num_classes)
             judge_seconds, values = measure.timed(lambda: judge(spill, positives))

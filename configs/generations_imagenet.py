@@ -3,9 +3,9 @@
 python -m kc_jax.main --config=configs/generations_imagenet.py --stages=describe
 python -m kc_jax.main --config=configs/generations_imagenet.py
 
-TFDS's `imagenet2012` wants archives that you download yourself; see its page there. The paper also
-rotates images slightly and jitters their pixels, which the views here do not. Not run here but for
-`describe`.
+TFDS's `imagenet2012` wants archives that you download yourself; see its page there. How far images
+are turned, stretched and jittered the paper does not say; kc_jax/data/augment.py does. Not run here
+but for `describe`.
 """
 
 from configs import common, generations
@@ -17,7 +17,8 @@ def get_config():
     common.photographs(config, num_classes=1000, num_verticals=1)
     config.data.update({
         "source": "tfds", "dataset": "imagenet2012", "label_key": "label",
-        "id_key": "file_name", "test_split": "validation",
+        "id_key": "file_name", "test_split": "validation", "augmentation": "jittered_photo",
+        "test_augmentation": "jittered_photo_centre",
     })
     config.model.backbone = "resnet18"
     generations.alike(config, head="linear", num_epochs=100.0, batch_size=1024)

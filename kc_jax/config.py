@@ -41,6 +41,7 @@ class Head(Constraint):
 Multiplier = Annotated[float, AtLeast(0)]
 View = Annotated[str, OneOf(
     "glyph", "glyph_centre", "photo", "photo_centre", "small_photo", "small_photo_centre",
+    "jittered_photo", "jittered_photo_centre",
 )]
 
 
@@ -76,8 +77,9 @@ class Data:
       image_size: height and width the network sees, pixels.
       channels: colour channels of an image.
       augmentation: the view drawn of each training image: ``glyph`` of a white on black mask,
-        ``photo``, a crop of random area, or ``small_photo``, padded by 4 pixels and shifted; the
-        ``_centre`` of each leaves nothing to chance.
+        ``photo``, a crop of random area, ``small_photo``, padded by 4 pixels and shifted, or
+        ``jittered_photo``, turned, stretched, cropped and coloured at random; the ``_centre`` of
+        each leaves nothing to chance.
       test_augmentation: the view drawn of each test image.
       seed: of views.
       test_views: fixed views of each judged image.

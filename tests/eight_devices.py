@@ -7,7 +7,7 @@ import sys
 
 
 def run_module(name: str, *arguments: str) -> str:
-    """Gives the last line that `python -m NAME ARGUMENTS` prints on eight CPU devices."""
+    """Gives the last line, if any, that `python -m NAME ARGUMENTS` prints on eight CPU devices."""
     environment = {
         **os.environ,
         "JAX_PLATFORMS": "cpu",
@@ -17,4 +17,4 @@ def run_module(name: str, *arguments: str) -> str:
         [sys.executable, "-m", name, *arguments], env=environment, check=True,
         capture_output=True, text=True, cwd=pathlib.Path(__file__).parents[1],
     )
-    return run.stdout.splitlines()[-1]
+    return run.stdout.rstrip().rpartition("\n")[-1]

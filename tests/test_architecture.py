@@ -13,7 +13,8 @@ import pytest
 
 ROOT = pathlib.Path(__file__).parents[1]
 LEAVES = {
-    "artifacts", "caches", "config", "environment", "errors", "options", "progress", "sharding",
+    "artifacts", "caches", "config", "disk_space", "environment", "errors", "options", "progress",
+    "sharding",
 }
 LOWER = LEAVES | {"core"}
 BUNDLE = {"bundle", "core", "data.images", "errors"}  # Not the code of the networks.
@@ -25,6 +26,7 @@ MAY_IMPORT = {
     "core": {"core", "errors"},
     "sharding": {"sharding", "errors"},
     "caches": {"caches"},
+    "disk_space": {"disk_space", "errors"},
     "options": {"options", "errors"},
     "config": {"config", "options", "core.head_spec", "core.tolerance"},
     "environment": {"environment"},

@@ -9,6 +9,8 @@ import jax.numpy as jnp
 VERSION = 1  # A stored soft target belongs to one version; raise it when any view changes.
 
 SMALL_PHOTO_PADDING = 4  # Pixels on each side.
+JITTER_AREA, JITTER_ASPECT = (0.08, 1.0), 4 / 3
+JITTER_DEGREES, JITTER_BRIGHTNESS = 10.0, 20.0  # At most; of 255.
 
 SPLIT_STREAMS = {"train": 0, "test": 1, "validation": 2}
 
@@ -85,7 +87,7 @@ def photo(key: jax.Array, image: jax.Array, size: int) -> jax.Array:
     area_key, place_key, mirror_key = jax.random.split(key, 3)
     side = jnp.sqrt(jax.random.uniform(area_key, (), minval=0.35, maxval=1.0)) * image.shape[0]
     corner = jax.random.uniform(place_key, (2,)) * (image.shape[0] - side)
-    view = _crop(image, corner, side, size)
+    view = _crop(_scaled(image), corner, side, size)
     return jnp.where(jax.random.bernoulli(mirror_key), view, view[:, ::-1])
 
 
@@ -93,14 +95,55 @@ def photo_centre(key: jax.Array, image: jax.Array, size: int) -> jax.Array:
     """Cuts the middle out of a photograph; see `photo`. The key is not used."""
     del key
     corner = jnp.full((2,), (image.shape[0] - size) / 2, jnp.float32)
-    return _crop(image, corner, jnp.float32(size), size)
+    return _crop(_scaled(image), corner, jnp.float32(size), size)
 
 
-def _crop(image, corner, side, size: int):
-    scale = jnp.broadcast_to(size / side, (2,))
+def jittered_photo(key: jax.Array, image: jax.Array, size: int) -> jax.Array:
+    """Draws one view of a photograph as networks for ImageNet are trained from labels alone.
+
+    Turned slightly, cropped to a random area, place and aspect ratio, mirrored half the time, and
+    every channel made lighter or darker (Yang et al. 2018, section 4.2, which gives no figures).
+
+    Args:
+      key: the view's random key.
+      image: u8[H, H, channels].
+      size: height and width of the view, pixels.
+
+    Returns:
+      f32[size, size, channels], -1 to 1.
+    """
+    turn_key, area_key, aspect_key, place_key, mirror_key, light_key = jax.random.split(key, 6)
+    degrees = jax.random.uniform(turn_key, (), minval=-JITTER_DEGREES, maxval=JITTER_DEGREES)
+    area = jax.random.uniform(area_key, (), minval=JITTER_AREA[0], maxval=JITTER_AREA[1])
+    stretch = JITTER_ASPECT ** jax.random.uniform(aspect_key, (), minval=-0.5, maxval=0.5)
+    sides = jnp.sqrt(area) * jnp.stack([stretch, 1 / stretch]) * image.shape[0]
+    sides = jnp.minimum(sides, image.shape[0])
+    corner = jax.random.uniform(place_key, (2,)) * (image.shape[0] - sides)
+    view = _crop(_turned(_scaled(image), jnp.deg2rad(degrees)), corner, sides, size)
+    view = jnp.where(jax.random.bernoulli(mirror_key), view, view[:, ::-1])
+    light = jax.random.uniform(light_key, image.shape[-1:], minval=-1.0, maxval=1.0)
+    return jnp.clip(view + light[None, None] * (JITTER_BRIGHTNESS / 127.5), -1.0, 1.0)
+
+
+def _turned(image, angle):
+    """Turns an image about its middle; what turns in from outside repeats the edge."""
+    middle = (image.shape[0] - 1) / 2
+    rows, columns = jnp.indices(image.shape[:2], dtype=jnp.float32) - middle
+    places = [
+        middle + jnp.cos(angle) * rows + jnp.sin(angle) * columns,
+        middle - jnp.sin(angle) * rows + jnp.cos(angle) * columns,
+    ]
+    def turn(channel):
+        return jax.scipy.ndimage.map_coordinates(channel, places, order=1, mode="nearest")
+
+    return jax.vmap(turn, in_axes=-1, out_axes=-1)(image)
+
+
+def _crop(image, corner, sides, size: int):
+    scale = jnp.broadcast_to(size / sides, (2,))
     shape = (size, size, image.shape[-1])
     return jax.image.scale_and_translate(
-        _scaled(image), shape, (0, 1), scale, -corner * scale, method="linear"
+        image, shape, (0, 1), scale, -corner * scale, method="linear"
     )
 
 
@@ -143,6 +186,7 @@ def _resize(view, size: int):
 AUGMENTATIONS: dict[str, Callable] = {
     "glyph": glyph, "glyph_centre": glyph_centre, "photo": photo, "photo_centre": photo_centre,
     "small_photo": small_photo, "small_photo_centre": small_photo_centre,
+    "jittered_photo": jittered_photo, "jittered_photo_centre": photo_centre,
 }
 # The view without chance of each, for networks in use.
 CENTRES: dict[str, str] = {

@@ -2,39 +2,13 @@
 
 import contextlib
 import pathlib
-import shutil
 import tempfile
 from collections.abc import Iterator
 
 import numpy as np
 
-from kc_jax.errors import UserError
-
 TILE_BYTES = 1 << 22
 BLOCK_BYTES = 1 << 26
-
-
-class DiskSpaceError(UserError, OSError):
-    """Says how much room the scores need, where, and what to do."""
-
-
-def check_space(directory: pathlib.Path, num_bytes: int) -> None:
-    """Refuses to begin what the disk has no room for.
-
-    Args:
-      directory: where scores are to be spilled.
-      num_bytes: that they take.
-
-    Raises:
-      DiskSpaceError: there is less room than that.
-    """
-    free = shutil.disk_usage(directory).free
-    if free < num_bytes:
-        raise DiskSpaceError(
-            f"{directory} has {free / 2**30:.1f} GiB of free disk space, but the scores of the "
-            f"test images take {num_bytes / 2**30:.1f} GiB while they are judged; free some, or "
-            "use a --workdir on a larger disk"
-        )
 
 
 class ScoreSpill(contextlib.AbstractContextManager):

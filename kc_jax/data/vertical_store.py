@@ -7,13 +7,14 @@ docs/soft_target_store.md describes every field.
 """
 
 import io
+import math
 import pathlib
 import zlib
 from collections.abc import Iterable, Iterator
 
 import numpy as np
 
-from kc_jax import artifacts
+from kc_jax import artifacts, disk_space
 from kc_jax.core import packing, quantisation
 from kc_jax.errors import UserError
 
@@ -77,6 +78,7 @@ def write_vertical(
 
     Raises:
       ValueError: the parts do not cover every view of every record, or C_v is above 2^24.
+      DiskSpaceError: there is no room for them.
     """
     layout = packing.RecordLayout(num_classes, min(top_k, num_classes))
     shape = (num_views, len(record_ids), layout.num_bytes)
@@ -84,6 +86,7 @@ def write_vertical(
     rows = (packing.pack(ids, quantisation.quantise(x), layout) for ids, x in parts)
     checksums, num_rows = [], 0
     directory.mkdir(parents=True, exist_ok=True)
+    disk_space.check_space(directory, math.prod(shape), "the soft targets")
     with (directory / RECORDS).open("wb") as file:
         np.lib.format.write_array_header_1_0(file, header)
         for block in _blocks(rows):
@@ -133,6 +136,7 @@ class VerticalStore:
       directory: of the vertical.
       num_classes: of the vertical, C_v.
       inputs: what its manifest must say; see `store_inputs`.
+      made_by: the stage that writes it, for errors.
 
     Attributes:
       record_ids: i64[n], sorted.
@@ -145,17 +149,20 @@ class VerticalStore:
       DamagedStoreError: a file is missing, or is not as it was written.
     """
 
-    def __init__(self, directory: pathlib.Path, num_classes: int, inputs: dict):
-        manifest = artifacts.manifest_of(directory, MADE_BY)
+    def __init__(
+        self, directory: pathlib.Path, num_classes: int, inputs: dict, made_by: str = MADE_BY
+    ):
+        manifest = artifacts.manifest_of(directory, made_by)
         artifacts.is_complete(directory, inputs)
         self.num_kept = min(inputs["top_k"], num_classes)
         self._layout = packing.RecordLayout(num_classes, self.num_kept)
         self._path = directory / RECORDS
-        index = _load_index(directory / INDEX, manifest["index_checksum"])
+        self._made_by = made_by
+        index = self._load_index(directory / INDEX, manifest["index_checksum"])
         self.record_ids = np.cumsum(index["record_gaps"], dtype=np.int64)
         self._checksums = index["checksums"]
         shape = (inputs["num_views"], len(self.record_ids), self._layout.num_bytes)
-        self._rows = _map_records(self._path, shape).reshape(-1, shape[-1])
+        self._rows = self._map_records(self._path, shape).reshape(-1, shape[-1])
         self._checked = np.zeros(len(self._checksums), np.bool_)
 
     def __call__(self, places: np.ndarray, views: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -191,40 +198,36 @@ class VerticalStore:
             rows = self._rows[first : first + BLOCK_ROWS]
             found = zlib.crc32(rows)
             if found != self._checksums[block]:
-                raise _damaged(
+                raise self._damaged(
                     self._path,
                     f"block {block}, rows {first} to {first + len(rows) - 1}, has the CRC-32 "
                     f"{found:08x}; expected {self._checksums[block]:08x}",
                 )
             self._checked[block] = True
 
+    def _load_index(self, path: pathlib.Path, checksum: int) -> dict[str, np.ndarray]:
+        try:
+            content = path.read_bytes()
+        except OSError as error:
+            raise self._damaged(path, str(error)) from None
+        found = zlib.crc32(content)
+        if found != checksum:
+            raise self._damaged(path, f"it has the CRC-32 {found:08x}; expected {checksum:08x}")
+        with np.load(io.BytesIO(content)) as index:
+            return dict(index)
 
-def _load_index(path: pathlib.Path, checksum: int) -> dict[str, np.ndarray]:
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise _damaged(path, str(error)) from None
-    found = zlib.crc32(content)
-    if found != checksum:
-        raise _damaged(path, f"it has the CRC-32 {found:08x}; expected {checksum:08x}")
-    with np.load(io.BytesIO(content)) as index:
-        return dict(index)
+    def _map_records(self, path: pathlib.Path, shape: tuple[int, ...]) -> np.ndarray:
+        try:
+            records = np.load(path, mmap_mode="r")
+        except (OSError, ValueError, EOFError) as error:
+            raise self._damaged(path, str(error)) from None
+        if (records.shape, records.dtype) != (shape, np.uint8):
+            found = f"{records.dtype}{records.shape}"
+            raise self._damaged(path, f"it holds {found}; expected uint8{shape}")
+        return records
 
-
-def _map_records(path: pathlib.Path, shape: tuple[int, ...]) -> np.ndarray:
-    try:
-        records = np.load(path, mmap_mode="r")
-    except (OSError, ValueError, EOFError) as error:
-        raise _damaged(path, str(error)) from None
-    if (records.shape, records.dtype) != (shape, np.uint8):
-        raise _damaged(path, f"it holds {records.dtype}{records.shape}; expected uint8{shape}")
-    return records
-
-
-def _damaged(path: pathlib.Path, what: str) -> DamagedStoreError:
-    return DamagedStoreError(
-        f"{path} is damaged: {what}. Write the soft targets anew with "
-        "--stages=write_soft_targets --redo=write_soft_targets, or those of this vertical alone by "
-        f"removing {path.parent} and running the stage write_soft_targets; if they were imported, "
-        "import_soft_targets in its place"
-    )
+    def _damaged(self, path: pathlib.Path, what: str) -> DamagedStoreError:
+        return DamagedStoreError(
+            f"{path} is damaged: {what}. Remove the folder {path.parent} and run the stage "
+            f"{self._made_by} again"
+        )

@@ -11,7 +11,7 @@ import numpy as np
 
 from kc_jax import artifacts
 from kc_jax.artifacts import Workdir
-from kc_jax.config import Config, Tolerance, Training
+from kc_jax.config import Config, Generations, Tolerance, Training
 from kc_jax.core import log_odds, quantisation, soft_targets
 from kc_jax.core.label_space import LabelSpace
 from kc_jax.data import batches, sources, vertical_store
@@ -27,6 +27,13 @@ STRICT = Tolerance(confidence=1.0, num_similar=2)
 def name_of(options: Training) -> str:
     """Names a process as the paper does, D(confidence of the patriarch, λ)."""
     return f"D({options.tolerance.confidence}, {options.distill_weight})"
+
+
+def settings_of(options: Generations) -> dict:
+    """Gives what a process may differ in from another besides its D, its name and its length."""
+    told = ("name", "num_generations", "tolerance", "distill_weight")
+    settings = {key: x for key, x in dataclasses.asdict(options).items() if key not in told}
+    return {**settings, "num_similar": options.tolerance.num_similar}
 
 
 def training_of(config: Config, generation: int) -> Training:
@@ -134,7 +141,7 @@ def stored_signal(
             parts=_scores(config, teacher, space, source, temperature),
         )
         artifacts.complete(directory, **facts)
-    store = vertical_store.VerticalStore(directory, space.num_classes, inputs)
+    store = vertical_store.VerticalStore(directory, space.num_classes, inputs, MADE_BY)
 
     def read(record_ids: np.ndarray, views: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         ids, levels = store(record_ids, views)

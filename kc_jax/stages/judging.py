@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from kc_jax import disk_space
 from kc_jax.core import average_precision as ap
 from kc_jax.core.label_space import LabelSpace
 from kc_jax.data import score_spill
@@ -181,7 +182,10 @@ def vertical_judges(
     """
     shapes = {v: (len(test.examples_of(v)), test.space.sizes[v]) for v in vertical_ids}
     shapes = {v: shape for v, shape in shapes.items() if shape[0]}
-    score_spill.check_space(directory, sum(4 * n * c for n, c in shapes.values()))
+    disk_space.check_space(
+        directory, sum(4 * n * c for n, c in shapes.values()),
+        "the scores of the test images, while they are judged,",
+    )
     with contextlib.ExitStack() as stack:
         yield [
             VerticalJudge(

@@ -46,6 +46,16 @@ def read_processes(workdir: Workdir) -> dict[str, dict]:
     return {f"{name} {values['process']}": values for name, values in results.items()}
 
 
+def _differences(processes: dict[str, dict]) -> dict[str, str]:
+    """Tells of each process how its settings differ from the first's in more than D."""
+    first = next(iter(processes.values()))["settings"]
+    found = {
+        name: artifacts.describe_differences(first, values["settings"])
+        for name, values in processes.items()
+    }
+    return {name: "; ".join(lines) for name, lines in found.items() if lines}
+
+
 def _page(config: Config, processes: dict[str, dict], inputs: str) -> str:
     figures = {
         "accuracy": generation_figures.accuracy(processes, _baseline(processes)),
@@ -58,6 +68,7 @@ def _page(config: Config, processes: dict[str, dict], inputs: str) -> str:
         processes=processes,
         baseline=_baseline(processes),
         first=next(iter(processes.values())),
+        differences=_differences(processes),
         figures={name: report_figures.to_png(figure) for name, figure in figures.items()},
     )
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
-from kc_jax import artifacts, sharding
+from kc_jax import artifacts, disk_space, sharding
 from kc_jax.artifacts import Workdir
 from kc_jax.config import Config
 from kc_jax.core import ensembles
@@ -46,23 +46,24 @@ def run(config: Config, workdir: Workdir) -> bool:
     """Trains and judges what is missing; tells whether there was anything to do."""
     test = _test_set(config)
     name = config.generations.name
-    numbers = range(config.generations.num_generations + 1)
-    did_any = False
-    for number in numbers:
-        did_any |= generations.train(config, workdir, number)
     members = [
         Member(
-            workdir.generation(name, g), generations.MADE_BY,
-            workdir.generation_answers(name, str(g)),
+            workdir.generation(name, number), generations.MADE_BY,
+            workdir.generation_answers(name, str(number)),
         )
-        for g in numbers
+        for number in range(config.generations.num_generations + 1)
     ]
+    did_any = False
+    for number, member in enumerate(members):  # Asked before it teaches: it may have diverged.
+        did_any |= generations.train(config, workdir, number)
+        did_any |= _ask(config, test, member)
     baseline = _baseline(workdir, name, members[0])
-    for member in [*members, *baseline]:
+    for member in baseline:
         did_any |= _ask(config, test, member)
     together = _judge_ensembles(config, test, members)
     artifacts.write_json(workdir.generation_results(name), {
         "process": generations.name_of(config.generations),
+        "settings": generations.settings_of(config.generations),
         "classes": test.space.num_classes,
         "seed": config.seed,
         "synthetic": config.data.synthetic,
@@ -130,6 +131,8 @@ def _ask(config: Config, test: TestSet, member: Member) -> bool:
     scores_of = functools.partial(_scores, config, ask, title)
     everything = np.arange(len(test.source))
     shape = (test.num_views * len(everything), test.space.num_classes)
+    num_bytes = 4 * shape[0] * shape[1]
+    disk_space.check_space(member.answers, num_bytes, "a network's scores of the test images")
     kept = np.lib.format.open_memmap(
         member.answers / SCORES, mode="w+", dtype=np.float32, shape=shape
     )

@@ -12,6 +12,8 @@ METRICS = {
     "ancestor_ap": "ancestors' AP",
 }
 
+CONTROL = "D(1.0, 0.0)"  # Networks of the same starts that nobody teaches.
+
 
 def students_table(title: str, students: Sequence[str], results: Sequence[Mapping]) -> str:
     """Writes a table with a row for the generalist, each student and the specialists.
@@ -68,26 +70,40 @@ def process_of(results: Sequence[Mapping[str, Mapping]], name: str) -> str:
 
 
 def _claims(processes: Sequence[str], results: Sequence[Mapping[str, Mapping]]) -> str:
+    """Compares processes with labels alone: one network, and a control of the same starts.
+
+    The best of three is above the mean of three by chance alone; the control has that chance too.
+    """
+    control = next((n for n in processes if process_of(results, n) == CONTROL), None)
     columns = {
-        "patriarch − labels": lambda run, base: _alone(run[0]) - base,
+        "patriarch − labels": lambda run, base, control: _alone(run[0]) - base,
         "best of generations 1–3 − labels":
-            lambda run, base: max(map(_alone, run[1:4])) - base,
-        "mean of students − labels": lambda run, base: np.mean(list(map(_alone, run[1:]))) - base,
+            lambda run, base, control: max(map(_alone, run[1:4])) - base,
+        "mean of students − labels": lambda run, base, control: _students(run) - base,
+        **({} if control is None else {
+            f"mean of students − {CONTROL}":
+                lambda run, base, control: _students(run) - _students(control),
+            f"all together − {CONTROL}":
+                lambda run, base, control: _together(run[-1]) - _together(control[-1]),
+        }),
         "all together − best alone":
-            lambda run, base: _together(run[-1]) - max(map(_alone, run)),
+            lambda run, base, control: _together(run[-1]) - max(map(_alone, run)),
     }
     lines = [
         f"| process | {' | '.join(columns)} |",
         f"|---|{'---:|' * len(columns)}",
     ]
+    controls = [seed[control or processes[0]]["generations"] for seed in results]
     for name in processes:
         runs = [seed[name]["generations"] for seed in results]
-        cells = [
-            _percent([read(run, base) for run, base in zip(runs, _baselines(results), strict=True)])
-            for read in columns.values()
-        ]
+        compared = list(zip(runs, _baselines(results), controls, strict=True))
+        cells = [_percent([read(*seed) for seed in compared]) for read in columns.values()]
         lines.append(f"| {process_of(results, name)} | {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
+
+
+def _students(generations: Sequence[Mapping]) -> float:
+    return float(np.mean([_alone(generation) for generation in generations[1:]]))
 
 
 def _alone(generation: Mapping) -> float:

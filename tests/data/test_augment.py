@@ -134,6 +134,39 @@ def test_a_small_photos_view_of_another_size_is_the_same_view(name, size):
     np.testing.assert_allclose(other, scaled, atol=1e-5)
 
 
+def smooth_photo(side=64):
+    """A photograph whose channels rise downwards, to the right, and not at all."""
+    ramp = np.linspace(60, 190, side)
+    rows, columns = np.meshgrid(ramp, ramp, indexing="ij")
+    return np.stack([rows, columns, np.full_like(rows, 128)], axis=-1).astype(np.uint8)
+
+
+def test_jittered_photos_are_turned_stretched_mirrored_and_coloured_within_their_bounds():
+    count, side = 400, 64
+    views = draw(
+        np.stack([smooth_photo(side)] * count), np.arange(count), np.zeros(count),
+        name="jittered_photo", size=32,
+    )
+    # Of a linear image the view is linear too, but where its edge is repeated.
+    inner = views[:, 8:24, 8:24].astype(np.float64)
+    down, right = (np.mean(np.diff(inner, axis=axis), axis=(1, 2)) for axis in (1, 2))
+    angle = np.degrees(np.arctan2(right[:, 0], down[:, 0] * np.sign(down[:, 0])))
+    mirrored = right[:, 1] < 0
+    assert 0.4 < np.mean(mirrored) < 0.6
+    rise = 130 / 127.5 / (side - 1)
+    height = np.hypot(down[:, 0], down[:, 1]) * 32 / rise / side
+    width = np.hypot(right[:, 0], right[:, 1]) * 32 / rise / side
+    area = height * width
+    assert 0.06 < area.min() < 0.2 and 0.8 < area.max() < 1.05
+    aspect = np.log(width / height) / np.log(4 / 3)
+    assert np.max(np.abs(aspect)) < 1.1 and aspect.min() < -0.7 and aspect.max() > 0.7
+    # An aspect changes an angle's tangent by as much as 4/3.
+    assert np.max(np.abs(angle)) < 10 * 4 / 3 + 1 and angle.min() < -7 and angle.max() > 7
+    light = np.mean(views[..., 2], axis=(1, 2)) * 127.5 - 0.5
+    assert np.max(np.abs(light)) < 20.5 and light.min() < -17 and light.max() > 17
+    assert np.max(np.abs(views)) <= 1
+
+
 @pytest.mark.parametrize("name", augment.AUGMENTATIONS)
 def test_every_augmentation_has_a_view_without_chance(name):
     channels = 1 if name.startswith("glyph") else 3

@@ -50,9 +50,3 @@ def test_leaves_nothing_behind_also_after_an_error(scores, tmp_path):
     assert list(tmp_path.iterdir()) == []
     with pytest.raises(ValueError, match="closed"):
         next(spill.blocks())
-
-
-def test_a_disk_without_room_is_named(tmp_path):
-    score_spill.check_space(tmp_path, 1)
-    with pytest.raises(score_spill.DiskSpaceError, match="take 4294967296.0 GiB"):
-        score_spill.check_space(tmp_path, 1 << 62)

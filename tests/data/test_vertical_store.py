@@ -100,7 +100,7 @@ def test_a_damaged_block_is_named_when_it_is_read_and_only_then(directory, row):
         message = str(caught.value)
         ends = {0: "0 to 255", 1: "256 to 511", 2: "512 to 599"}[block]
         assert f"{path} is damaged: block {block}, rows {ends}, has the CRC-32 " in message
-        assert "--redo=write_soft_targets" in message
+        assert f"Remove the folder {directory} and run the stage write_soft_targets" in message
 
 
 def test_every_row_of_a_damaged_block_is_refused(directory):
@@ -138,7 +138,7 @@ def test_files_that_are_not_whole_are_named(directory, file, harm):
         path.write_bytes(other.getvalue())
     else:
         path.write_bytes(content[: len(content) // 2 if harm == "cut" else 0])
-    with pytest.raises(DamagedStoreError, match=f"{file}.* is damaged.*redo=write_soft_targets"):
+    with pytest.raises(DamagedStoreError, match=f"{file}.* is damaged.*run the stage write_"):
         opened(directory)
 
 

@@ -5,13 +5,18 @@ from kc_jax import artifacts, config
 
 
 def smoke(data_directory, **overrides):
-    """Gives the smoke preset with prepared data in a directory of the test's own.
+    """Gives the smoke preset; see `build`."""
+    return build(eft.get_config("smoke"), data_directory, **overrides)
+
+
+def build(options, data_directory, **overrides):
+    """Gives a configuration with prepared data in a directory of the test's own.
 
     Args:
+      options: a shipped preset.
       data_directory: for prepared data.
       **overrides: flattened options; dots are written as double underscores.
     """
-    options = eft.get_config("smoke")
     options.data.directory = str(data_directory)
     options.update_from_flattened_dict(
         {name.replace("__", "."): value for name, value in overrides.items()}

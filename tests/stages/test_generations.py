@@ -196,6 +196,35 @@ def test_the_page_and_the_table(done, capsys):
     assert "D(0.6, 0.6)" in page and page.count("<figure>") == 2 and "{{" not in page
 
 
+def test_the_page_tells_where_processes_differ_in_more_than_d(done, tmp_path):
+    config, workdir = done
+    copy = artifacts.Workdir(shutil.copytree(workdir.root, tmp_path / "copy"))
+    told = "differs from the first in more than D"
+    assert told not in copy.generations_report.read_text("utf-8")
+    shutil.copytree(copy.generations / "tolerant", copy.generations / "longer")
+    path = copy.generation_results("longer")
+    results = artifacts.read_json(path)
+    results["settings"]["num_epochs"] = 30.0
+    artifacts.write_json(path, results)
+    report_generations.run(config, copy)
+    page = copy.generations_report.read_text("utf-8")
+    assert page.count(told) == 1 and "num_epochs" in page and "30.0" in page
+
+
+def test_a_patriarch_that_answers_with_no_numbers_teaches_nobody(
+    data_directory, tmp_path, monkeypatch
+):
+    make = networks.step.make_predict_step
+    monkeypatch.setattr(
+        networks.step, "make_predict_step",
+        lambda *parts: lambda *given: make(*parts)(*given) + np.float32(np.nan),
+    )
+    workdir = artifacts.Workdir(tmp_path)
+    with pytest.raises(networks.NonFiniteLogitsError, match="tolerant/0 gives logits that are not"):
+        runner.run_stages(small(data_directory), workdir, ["run_generations"])
+    assert not workdir.generation("tolerant", 1).exists()
+
+
 def test_students_hear_their_teacher(done, tmp_path):
     """With the same seed, and labels of no weight, a student is another than without a teacher."""
     config, workdir = done

@@ -4,6 +4,7 @@ import shutil
 import numpy as np
 import pytest
 
+from kc_jax import disk_space
 from kc_jax.core import label_space
 from kc_jax.data import score_spill
 from kc_jax.data.sources import Source
@@ -121,7 +122,7 @@ def test_no_ancestors_are_none(tmp_path):
 
 
 @pytest.mark.parametrize("missing, outcome", [
-    (0, contextlib.nullcontext()), (1, pytest.raises(score_spill.DiskSpaceError)),
+    (0, contextlib.nullcontext()), (1, pytest.raises(disk_space.DiskSpaceError)),
 ])
 def test_needs_room_for_the_scores_of_all_verticals(
     test_set, tmp_path, monkeypatch, missing, outcome
