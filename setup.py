@@ -37,6 +37,8 @@ setup(
         "pyarrow>=17",  # Parquet; tensorflow-datasets brings it too.
         "rich>=13",  # Progress bars and tables on a terminal.
         "safetensors>=0.5",  # Weights of bundles, and of backbones trained elsewhere.
+        "scikit-learn>=1.5",  # K-means of spectral clustering.
+        "scipy>=1.14",  # Sparse matrices and their singular vectors; jax brings it too.
         "tensorboardX>=2.6.2,<3",
         "tensorflow-datasets>=4.9.10,<5",
     ],
@@ -48,10 +50,10 @@ setup(
         "onnx": ["onnxruntime>=1.20"],  # ONNX files as teachers.
         "serve": SERVE,
         # PyTorch is a peer to measure against, never a dependency.
-        "benchmarks": ["torch==2.13.0", "scikit-learn>=1.5"],
+        "benchmarks": ["torch==2.13.0"],
         "dev": [
             "datasets>=3", "httpx>=0.27", "onnx>=1.17", "onnxruntime>=1.20", "pytest>=8",
-            "pytest-xdist>=3.6", "ruff>=0.8", "scikit-learn>=1.5", "wandb>=0.31,<1", *SERVE,
+            "pytest-xdist>=3.6", "ruff>=0.8", "wandb>=0.31,<1", *SERVE,
         ],
     },
 )

@@ -1,0 +1,27 @@
+"""Warde-Farley et al. (2015), section 4, and Ng, Jordan and Weiss (2002), as they are written."""
+
+import numpy as np
+
+
+def confusions(best, labels, num_classes):
+    """Eq. 3: how often class i is detected where class j is the truth."""
+    counts = np.zeros((num_classes, num_classes))
+    for detected, truths in zip(best, labels, strict=True):
+        for i in set(detected):
+            for j in set(truths):
+                counts[i, j] += 1
+    return counts
+
+
+def co_detections(best, num_classes):
+    """Eq. 4: how often classes i and j are detected together."""
+    return confusions(best, best, num_classes)
+
+
+def embed(matrix, num_clusters):
+    """The first eigenvectors of D^-1/2 B D^-1/2, B = AᵀA, with rows of length one."""
+    similarity = matrix.T @ matrix
+    scale = 1 / np.sqrt(similarity.sum(axis=1))
+    _, vectors = np.linalg.eigh(similarity * scale[:, None] * scale[None])
+    rows = vectors[:, -num_clusters:]
+    return rows / np.linalg.norm(rows, axis=1, keepdims=True)
