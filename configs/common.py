@@ -16,6 +16,7 @@ def optimizer(learning_rate: float) -> ml_collections.ConfigDict:
         "milestones": (0.5, 0.75),
         "multipliers": {
             "backbone": 1.0, "trunk": 1.0, "bottleneck": 1.0, "logits": 1.0, "pace": 1.0,
+            "auxiliary": 1.0,
         },
     })
 
@@ -76,6 +77,7 @@ def get_config(name: str) -> ml_collections.ConfigDict:
         "prepared": "",
         "num_classes": 1000,
         "num_verticals": 20,
+        "verticals": "given",
         "image_size": 32,
         "channels": 1,
         "augmentation": "glyph",
@@ -83,6 +85,7 @@ def get_config(name: str) -> ml_collections.ConfigDict:
         "seed": 0,
         "test_views": 5,
         "judged_on": "test",
+        "hold_out": False,
         "validation_share": 0.2,
         "synthetic": False,
         "num_records": 6_400,
@@ -122,6 +125,13 @@ def get_config(name: str) -> ml_collections.ConfigDict:
     })
     config.student = training("FC256-SC8", num_epochs=20.0, learning_rate=0.08)
     config.student.name = "student"
+    config.structure = {
+        "name": "confusions", "base": "generalist", "answers": "network",
+        "similarity": "confusions", "top_k": 100,
+        "num_clusters": 6, "largest": 0.0, "permuted": False, "widths": (512, 512),
+        "attach": "backbone", "learn": "heads", "num_epochs": 20.0, "batch_size": 32,
+        "microbatches": 1, "optimizer": optimizer(0.08),
+    }
     config.evaluation = {
         "batch_size": 256, "at_k": 50, "gallery_size": 60, "confusions": 12,
         "wanted_precision": 0.9,

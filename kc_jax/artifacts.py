@@ -87,6 +87,13 @@ class Workdir:
     def generation(self, name: str, number: int) -> pathlib.Path:
         return self.generations / name / str(number)
 
+    @property
+    def structures(self) -> pathlib.Path:
+        return self.root / "structures"
+
+    def clusters(self, name: str) -> pathlib.Path:
+        return self.structures / name
+
     def generation_answers(self, name: str, member: str) -> pathlib.Path:
         return self.generations / name / "answers" / member
 
@@ -98,8 +105,25 @@ class Workdir:
         return self.root / "generations.html"
 
     @property
+    def structures_report(self) -> pathlib.Path:
+        return self.root / "structures.html"
+
+    @property
     def evaluation(self) -> pathlib.Path:
         return self.root / "evaluation"
+
+    @property
+    def evaluation_given(self) -> pathlib.Path:
+        return self.root / "evaluation_given"
+
+    @property
+    def results_given(self) -> pathlib.Path:
+        return self.root / "results_given.json"
+
+    @property
+    def discovery(self) -> "Workdir":
+        """Gives where the network lies whose confusions become verticals."""
+        return Workdir(self.root / "discovery")
 
     def bundle(self, name: str) -> pathlib.Path:
         return self.root / "bundles" / name
@@ -139,6 +163,7 @@ class Workdir:
 # Inside the directory of a trained network.
 CHECKPOINTS = "checkpoints"
 LABEL_SPACE = "label_space.json"
+AUXILIARY = "auxiliary.json"
 METRICS = "metrics.jsonl"
 NON_FINITE_LOSS = "non_finite_loss.json"
 

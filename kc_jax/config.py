@@ -74,6 +74,8 @@ class Data:
       prepared: folder for packed images; empty for one in the user's home.
       num_classes: classes of a ``declared`` label space without a CSV.
       num_verticals: its verticals, of sizes that differ by at most one.
+      verticals: ``given``, those of the source; ``discovered``, clusters of what a network
+        confuses, which is trained first; or a CSV of such clusters, as learn_structure writes it.
       image_size: height and width the network sees, pixels.
       channels: colour channels of an image.
       augmentation: the view drawn of each training image: ``glyph`` of a white on black mask,
@@ -85,7 +87,9 @@ class Data:
       test_views: fixed views of each judged image.
       judged_on: ``test``, or ``validation`` to choose settings: a part of the training records that
         no network learns from then stands in for the test records.
-      validation_share: of the training records, held out by hash where judged on ``validation``.
+      hold_out: whether that part is taken out of the training records where judged on ``test`` too,
+        for clusters of classes to be found on.
+      validation_share: of the training records, the part that is held out, by hash.
       synthetic: nothing is read: noise takes the place of images, and every network is trained on
         one batch that lies on the device. For timing; works without images, as with ``declared``.
       num_records: of a split, where ``synthetic``; otherwise the source says.
@@ -111,6 +115,7 @@ class Data:
     prepared: str
     num_classes: Positive
     num_verticals: Positive
+    verticals: str
     image_size: Positive
     channels: Positive
     augmentation: View
@@ -118,6 +123,7 @@ class Data:
     seed: NotNegative
     test_views: Positive
     judged_on: Annotated[str, OneOf("test", "validation")]
+    hold_out: bool
     validation_share: Share
     synthetic: bool
     num_records: Positive
@@ -158,6 +164,7 @@ class Multipliers:
       bottleneck: for the second top layer.
       logits: for the layer that names classes.
       pace: for the scaling factors of self-paced logits.
+      auxiliary: for auxiliary heads, with their logits.
     """
 
     backbone: Multiplier
@@ -165,6 +172,7 @@ class Multipliers:
     bottleneck: Multiplier
     logits: Multiplier
     pace: Multiplier
+    auxiliary: Multiplier
 
 
 @dataclasses.dataclass(frozen=True)
@@ -295,6 +303,47 @@ class Generations(Training):
 
 
 @dataclasses.dataclass(frozen=True)
+class Structure:
+    """Says how auxiliary heads are grown on a trained network (Warde-Farley et al. 2015).
+
+    Attributes:
+      name: under which the augmented network lies among the students.
+      base: the network: ``generalist``, or the name of a student or of such a network.
+      answers: whose: ``network``, the base's, of held-out images, or ``soft_targets``, what
+        teachers said of the training images, in their own verticals, with no further inference.
+      similarity: what makes classes alike in answers: ``confusions``, being among the best
+        where the other is the truth, or ``co_detections``, being among the best together.
+      top_k: names of an image that count as its best.
+      num_clusters: into which the classes are divided, with a head each; 0 grows none.
+      largest: the size that no cluster may pass, as a multiple of the mean; 0 sets no limit.
+      permuted: whether classes are dealt to the clusters at random, for comparison.
+      widths: units of the hidden layers of each head.
+      attach: what the heads see: ``backbone``, its features, or ``trunk``, its units.
+      learn: ``heads``, the new ones and the classifier layer, or ``all``, to fine-tune a network.
+      num_epochs: passes over the training images.
+      batch_size: images a step.
+      microbatches: parts of a batch taken one after the other, whose gradients add up.
+      optimizer: how parameters move.
+    """
+
+    name: Annotated[str, NameOtherThan("generalist", "specialists", "teachers")]
+    base: Annotated[str, NameOtherThan("specialists", "teachers")]
+    answers: Annotated[str, OneOf("network", "soft_targets")]
+    similarity: Annotated[str, OneOf("confusions", "co_detections")]
+    top_k: Positive
+    num_clusters: NotNegative
+    largest: Multiplier
+    permuted: bool
+    widths: tuple[Positive, ...]
+    attach: Annotated[str, OneOf("backbone", "trunk")]
+    learn: Annotated[str, OneOf("heads", "all")]
+    num_epochs: Annotated[float, Above(0)]
+    batch_size: Positive
+    microbatches: Positive
+    optimizer: Optimizer
+
+
+@dataclasses.dataclass(frozen=True)
 class SoftTargets:
     """Says what is kept of the teachers.
 
@@ -393,6 +442,7 @@ class Config:
       soft_targets: what is kept of the teachers.
       generations: how generations are trained.
       student: how the one network for all classes is trained.
+      structure: how auxiliary heads are grown on one of them.
       evaluation: how test images are judged.
       mesh: how devices are laid out.
       running: how a run is watched and saved.
@@ -408,6 +458,7 @@ class Config:
     soft_targets: SoftTargets
     generations: Generations
     student: Student
+    structure: Structure
     evaluation: Evaluation
     mesh: Mesh
     running: Running

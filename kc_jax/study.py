@@ -1,8 +1,8 @@
 """python -m kc_jax.study --config=configs/study/parts.py: variants, several seeds, one table.
 
-A study varies its ``students``, or its ``processes`` of generations. Every seed has a working
-directory, in which all variants share what comes before them. What is there already is not made
-again.
+A study varies its ``students``, its ``processes`` of generations, or its ``structures``. Every seed
+has a working directory, in which all variants share what comes before them. What is there already
+is not made again.
 """
 
 import dataclasses
@@ -56,6 +56,13 @@ KINDS = {
         read=_read_students,
         table=study_tables.students_table,
     ),
+    "structures": Kind(
+        part="structure",
+        stages=("train_generalist", "learn_structure"),
+        last_stages=("evaluate", "report_structures"),
+        read=_read_students,
+        table=study_tables.structures_table,
+    ),
     "processes": Kind(
         part="generations",
         stages=("train_generalist", "run_generations"),
@@ -85,7 +92,7 @@ def cell_config(study, seed: int, name: str):
     """Builds the configuration of one variant and seed.
 
     Args:
-      study: the study's ConfigDict: ``base``, ``seeds``, and ``students`` or ``processes``.
+      study: the study's ConfigDict: ``base``, ``seeds``, and what it varies.
       seed: of everything random in training.
       name: of the variant.
     """

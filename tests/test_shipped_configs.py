@@ -9,6 +9,7 @@ from configs import (
     generations_cifar100,
     generations_imagenet,
     openimage,
+    self_informed,
     tfds,
 )
 from kc_jax import config
@@ -44,6 +45,16 @@ def test_generations_learn_as_their_baseline_does(preset, name):
     assert built.name == name and built.generalist.loss == built.generations.loss == "softmax"
     for option in ("head", "num_epochs", "batch_size", "optimizer"):
         assert getattr(built.generalist, option) == getattr(built.generations, option)
+
+
+@pytest.mark.parametrize("preset, name", [
+    ("glyphs", "self_informed"), ("photographs", "self_informed_photographs"),
+    ("smoke", "self_informed_smoke"), ("paper", "self_informed_paper"),
+])
+def test_self_informed_presets_hold_images_out_and_export_what_they_grow(preset, name):
+    built = config.build(self_informed.get_config(preset))
+    assert built.name == name and built.data.hold_out
+    assert built.student.name == built.structure.name
 
 
 @pytest.mark.parametrize("options, classes, published", [

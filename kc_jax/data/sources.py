@@ -16,8 +16,10 @@ from kc_jax.caches import default_directory
 from kc_jax.config import ConfigError, Data
 from kc_jax.core import label_space as label_spaces
 from kc_jax.core.label_space import LabelSpace
+from kc_jax.core.regrouping import regroup
 from kc_jax.data import (
     augment,
+    class_groups,
     glyph_list,
     glyph_masks,
     glyphs,
@@ -29,6 +31,7 @@ from kc_jax.data.collection import given_label_space
 from kc_jax.data.images import fit_square
 
 VALIDATION = "validation"
+GIVEN = "given"
 DECLARED = "declared"  # A label space without images.
 
 
@@ -66,14 +69,26 @@ class Source:
 
 
 def load_label_space(data: Data) -> LabelSpace:
-    """Loads the label space that the configuration names.
+    """Loads the label space that the configuration names, in the verticals that it names.
 
     Where it names none, images of yours are packed at first use and theirs is taken.
 
     Raises:
       LabelSpaceError: a CSV of yours is not well formed.
+      ClassGroupsError: that of the verticals is not.
       ConfigError: there is no such source or file.
     """
+    given = given_verticals(data)
+    return given if data.verticals == GIVEN else regrouped(data, given)[0]
+
+
+def regrouped(data: Data, given: LabelSpace) -> tuple[LabelSpace, np.ndarray]:
+    """Gives the label space in verticals of a CSV, and the id in it of every given class."""
+    return regroup(given, class_groups.read(pathlib.Path(data.verticals), given))
+
+
+def given_verticals(data: Data) -> LabelSpace:
+    """Loads the label space in the verticals that the source gives; see `load_label_space`."""
     if data.source not in (*SOURCES, DECLARED):
         raise ConfigError(
             f"config.data.source is {data.source!r}; expected one of "
@@ -95,11 +110,11 @@ def load_label_space(data: Data) -> LabelSpace:
 def open_source(data: Data, split: str) -> Source:
     """Opens the records of a split, preparing the data where that was not done yet.
 
-    Where the configuration judges on ``validation``, that split is taken out of ``train``.
+    Where the configuration judges on ``validation`` or holds it out, it is taken out of ``train``.
 
     Args:
       data: the configuration's part.
-      split: ``train``, or what ``data.judged_on`` names.
+      split: ``train``, what ``data.judged_on`` names, or ``validation`` where it is held out.
 
     Raises:
       ConfigError: the source has no images, or there is no such source.
@@ -117,8 +132,10 @@ def open_source(data: Data, split: str) -> Source:
     source = _make_noise(data, space, stored) if data.synthetic else SOURCES[data.source](
         data, stored
     )
+    if data.verticals != GIVEN:
+        source = _renumbered(source, *regrouped(data, given_verticals(data)))
     _check_labels(source, space)
-    if data.judged_on == VALIDATION and stored == "train":
+    if (data.hold_out or data.judged_on == VALIDATION) and stored == "train":
         source = _without_or_only(source, split, data.validation_share)
     channels = source.read(0).shape[-1]
     if channels != data.channels:
@@ -127,6 +144,15 @@ def open_source(data: Data, split: str) -> Source:
             f"{channels}; set it to that"
         )
     return source
+
+
+def _renumbered(source: Source, space: LabelSpace, new_ids: np.ndarray) -> Source:
+    """Gives the records with the ids that their classes have in other verticals."""
+    return dataclasses.replace(
+        source,
+        labels=tuple(tuple(sorted(int(new_ids[c]) for c in ids)) for ids in source.labels),
+        fingerprint=artifacts.fingerprint([source.fingerprint, space.fingerprint]),
+    )
 
 
 def _without_or_only(train: Source, split: str, share: float) -> Source:

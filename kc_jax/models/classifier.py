@@ -4,13 +4,16 @@ from collections.abc import Mapping, Sequence
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from flax import linen as nn
 from jax.sharding import Mesh
 
 from kc_jax import sharding
+from kc_jax.core.auxiliary import AuxiliarySpec
 from kc_jax.core.head_spec import HeadSpec
 from kc_jax.core.tiled_layout import TiledLayout
 from kc_jax.models import tiled_head
+from kc_jax.models.auxiliary import AuxiliaryLogits, AuxiliaryStack
 from kc_jax.models.heads import Bottleneck, Logits, Pace, Trunk
 
 
@@ -19,7 +22,8 @@ class Classifier(nn.Module):
 
     Its parameters lie under ``backbone``, ``trunk``, ``bottleneck``, ``logits`` and, where it is
     self-paced, ``pace``: the parts that learning rates, initialisation from another checkpoint
-    and the cost table speak of. A linear head has no ``trunk`` and no ``bottleneck``.
+    and the cost table speak of. A linear head has no ``trunk`` and no ``bottleneck``. Auxiliary
+    heads lie under ``auxiliary_0`` and ``auxiliary_0_logits``, and so on.
 
     Attributes:
       backbone: module that maps (images f32[B, H, W, channels], train) to f32[B, D].
@@ -29,7 +33,9 @@ class Classifier(nn.Module):
       kernel_stddev: see `Logits`.
       pace: options of `Pace`, or None for logits that are not self-paced.
       dtype: type of the computation; parameters and logits are f32.
-      freeze_backbone: whether the backbone infers in training too, so that its statistics stay.
+      frozen: parts that do not learn; a frozen backbone infers in training too, so that its
+        statistics stay.
+      auxiliary: heads beside the top layers, whose logits are added to theirs.
       layout: of the logits in tiles, or None for a kernel of each vertical's own.
       mesh: on which the tiles lie.
     """
@@ -41,14 +47,10 @@ class Classifier(nn.Module):
     kernel_stddev: float = 0.0
     pace: Mapping[str, object] | None = None
     dtype: jnp.dtype = jnp.float32
-    freeze_backbone: bool = False
+    frozen: tuple[str, ...] = ()
+    auxiliary: tuple[AuxiliarySpec, ...] = ()
     layout: TiledLayout | None = None
     mesh: Mesh | None = None
-
-    @property
-    def frozen(self) -> tuple[str, ...]:
-        """Names the parts that do not learn."""
-        return ("backbone",) if self.freeze_backbone else ()
 
     @nn.compact
     def __call__(self, images: jax.Array, train: bool) -> jax.Array:
@@ -58,7 +60,7 @@ class Classifier(nn.Module):
           images: normalised images.
           train: whether batch normalisation uses and updates the batch's statistics.
         """
-        features = self.backbone(images, train and not self.freeze_backbone)
+        features = self.backbone(images, train and "backbone" not in self.frozen)
         if self.layout is not None:
             return self._tiled(features)
         num_verticals = len(self.sizes)
@@ -67,9 +69,23 @@ class Classifier(nn.Module):
         logits = Logits(self.sizes, self.kernel_stddev, self.prior, self.dtype, name="logits")(
             bottleneck
         )
+        if self.auxiliary:
+            total = jnp.concatenate(logits, axis=-1) + self._auxiliary_logits(features, trunk)
+            logits = jnp.split(total, np.cumsum(self.sizes)[:-1], axis=-1)
         if self.pace is not None:
             logits = Pace(self.sizes, **self.pace, name="pace")(logits)
         return jnp.concatenate(logits, axis=-1)
+
+    def _auxiliary_logits(self, features: jax.Array, trunk: jax.Array) -> jax.Array:
+        total = 0.0
+        for number, spec in enumerate(self.auxiliary):
+            name = f"auxiliary_{number}"
+            seen = features if spec.attach == "backbone" else trunk
+            hidden = AuxiliaryStack(spec, self.dtype, name=name)(seen)
+            total += AuxiliaryLogits(
+                spec, self.kernel_stddev, self.dtype, name=f"{name}_logits"
+            )(hidden)
+        return total
 
     def _tiled(self, features: jax.Array) -> jax.Array:
         layout, mesh = self.layout, self.mesh

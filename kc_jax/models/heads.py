@@ -136,6 +136,13 @@ class LogitDense(nn.Module):
         return product + bias[None]
 
 
+def kernel_init_of(stddev: float) -> Callable:
+    """Makes the initialiser of logit kernels [in, out]; see `Logits`."""
+    if not stddev:
+        return nn.initializers.zeros
+    return nn.initializers.variance_scaling(stddev**2, "fan_in", "normal")
+
+
 class Logits(nn.Module):
     """Gives every vertical its logits, with a kernel of its own.
 
@@ -155,9 +162,7 @@ class Logits(nn.Module):
     def __call__(self, bottleneck: jax.Array) -> list[jax.Array]:
         """Maps f32[B, s2] or f32[B, V, s2] to the list of f32[B, C_v]."""
         prior_log_odds = float(np.log(self.prior / (1.0 - self.prior)))
-        kernel_init = nn.initializers.variance_scaling(
-            self.kernel_stddev**2, "fan_in", "normal"
-        ) if self.kernel_stddev else nn.initializers.zeros
+        kernel_init = kernel_init_of(self.kernel_stddev)
         bias_init = nn.initializers.constant(prior_log_odds)
         outputs = []
         for vertical, size in enumerate(self.sizes):

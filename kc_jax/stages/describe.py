@@ -1,28 +1,22 @@
 """Counts parameters, multiply-adds and memory a device; needs no data and no devices."""
 
 import dataclasses
-import functools
-from typing import NamedTuple
 
-import jax
-from flax import linen as nn
 from rich.console import Console
 from rich.table import Table
 
 from kc_jax import artifacts
 from kc_jax.artifacts import Workdir
 from kc_jax.config import Config, Training
-from kc_jax.core import cost
+from kc_jax.core.auxiliary import AuxiliarySpec
 from kc_jax.core.label_space import LabelSpace
 from kc_jax.data import sources
-from kc_jax.stages import memory, networks
+from kc_jax.stages import counting, memory, networks
 
-# Inception's blocks are summed; heads keep a row each.
-LAYER_DEPTH = 2
 # Each network, in the order of the tables, and the stage that trains it.
 TRAINED_BY = {
     "student": "train_student", "generalist": "train_generalist", "teachers": "train_teachers",
-    "generations": "run_generations",
+    "generations": "run_generations", "structure": "learn_structure",
 }
 
 
@@ -39,7 +33,7 @@ def run(config: Config, workdir: Workdir) -> bool:
             _print(description)
             return False
     singles = {
-        name: getattr(config, name) for name in _names(config) if name != "teachers"
+        name: getattr(config, name) for name in _names(config) if name not in SEVERAL
     }
     description = {
         "inputs": inputs,
@@ -55,7 +49,7 @@ def run(config: Config, workdir: Workdir) -> bool:
         },
         "networks": {
             name: describe_network(config, singles[name], space) if name in singles
-            else _describe_teachers(config, space)
+            else SEVERAL[name](config, space)
             for name in _names(config)
         },
     }
@@ -109,56 +103,24 @@ def describe_network(config: Config, training: Training, space: LabelSpace) -> d
       ``head``, ``params``, ``multiply_adds`` and ``layers``, rows of `cost.layer_table`.
     """
     model = networks.build_model(config.model, training, space, config.seed)
-    backbone = _count(model.backbone, memory.images_shape(config, 1))
-    head = _count(model.clone(backbone=_Given()), backbone.output)
-    multiply_adds = _below("backbone", backbone.multiply_adds) | head.multiply_adds
-    params = _below("backbone", backbone.params) | head.params
-    layers = _merge_verticals(cost.layer_table(multiply_adds, params, LAYER_DEPTH))
-    return {
-        "head": training.head,
-        "params": sum(row["params"] for row in layers),
-        "multiply_adds": sum(row["multiply_adds"] for row in layers),
-        "layers": layers,
-    }
+    return {"head": training.head, **counting.count(config, model)}
 
 
-class _Given(nn.Module):
-    """Takes a backbone's place where its features are given."""
-
-    def __call__(self, features, train):
-        return features
-
-
-class _Counts(NamedTuple):
-    """Holds parameters and multiply-adds by module path, and the shape of what comes out."""
-
-    params: dict[str, int]
-    multiply_adds: dict[str, int]
-    output: jax.ShapeDtypeStruct
-
-
-@functools.lru_cache(maxsize=16)  # All networks of a run have one backbone.
-def _count(module: nn.Module, inputs: jax.ShapeDtypeStruct) -> _Counts:
-    init = functools.partial(module.init_with_output, train=False)
-    output, variables = jax.eval_shape(init, jax.random.key(0), inputs)
-    apply = functools.partial(module.apply, train=False)
-    multiply_adds = cost.multiply_adds(apply, variables, inputs, root=type(module).__name__)
-    return _Counts(cost.parameters(variables.get("params", {})), multiply_adds, output)
+def _describe_structure(config: Config, space: LabelSpace) -> dict:
+    """Counts the network that auxiliary heads are grown on, with heads for even clusters."""
+    options = config.structure
+    base = config.generalist if options.base == "generalist" else config.student
+    auxiliary = ()
+    if options.num_clusters:
+        members = tuple(c % options.num_clusters for c in range(space.num_classes))
+        auxiliary = (AuxiliarySpec(members, options.widths, options.attach),)
+    model = networks.build_model(config.model, base, space, config.seed, auxiliary)
+    widths = "-".join(map(str, options.widths))
+    head = f"{base.head} and {options.num_clusters} auxiliary heads of {widths}"
+    return {"head": head, **counting.count(config, model)}
 
 
-def _below(name: str, counts: dict[str, int]) -> dict[str, int]:
-    return {f"{name}/{path}".rstrip("/"): count for path, count in counts.items()}
-
-
-def _merge_verticals(layers: list[dict]) -> list[dict]:
-    """Sums the logits of all verticals into one row."""
-    merged: dict[str, dict] = {}
-    for row in layers:
-        name = "logits" if row["layer"].startswith("logits/") else row["layer"]
-        total = merged.setdefault(name, {"layer": name, "params": 0, "multiply_adds": 0})
-        total["params"] += row["params"]
-        total["multiply_adds"] += row["multiply_adds"]
-    return list(merged.values())
+SEVERAL = {"teachers": _describe_teachers, "structure": _describe_structure}
 
 
 def _print(description: dict) -> None:

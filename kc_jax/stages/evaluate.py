@@ -14,7 +14,7 @@ from kc_jax.core.label_space import LabelSpace
 from kc_jax.data import batches, sources
 from kc_jax.errors import UserError
 from kc_jax.progress import show_progress
-from kc_jax.stages import class_table, confusions, gallery, judging, networks, speed
+from kc_jax.stages import class_table, confusions, counting, gallery, judging, networks, speed
 from kc_jax.stages.calibrating import CalibrationJudge
 from kc_jax.stages.judging import TestSet
 
@@ -61,7 +61,7 @@ def run(config: Config, workdir: Workdir) -> bool:
     test = TestSet(source, space, config.data.test_views)
     did_any = False
     methods = {}
-    singles = _single_networks(config, workdir, space)
+    singles = single_networks(config, workdir, space)
     _check_losses(singles)
     judgements = [(network.title, _judge_single, [network]) for network in singles]
     specialists = _specialists(workdir, space)
@@ -116,17 +116,18 @@ def _write_class_table(
     )
 
 
-def _single_networks(config: Config, workdir: Workdir, space: LabelSpace) -> list[Network]:
+def single_networks(config: Config, workdir: Workdir, space: LabelSpace) -> list[Network]:
     """Lists the finished networks that name all classes: the generalist, if any, and students.
 
     The first of generalist and the configuration's student is what the others must agree with.
     """
-    artifacts.manifest_of(workdir.student(config.student.name), "train_student")
     students = {
         path.name: Network(path.name, space, path, "train_student")
-        for path in sorted(workdir.students.iterdir())
+        for path in sorted(workdir.students.glob("*"))
     }
     generalist = Network("generalist", space, workdir.generalist, "train_generalist")
+    if "train_student" in config.stages or not generalist.is_complete:
+        artifacts.manifest_of(workdir.student(config.student.name), "train_student")
     first = generalist if generalist.is_complete else students.pop(config.student.name)
     finished = [student for student in students.values() if student.is_complete]
     return [first, *(student for student in finished if _is_comparable(student, first))]
@@ -182,7 +183,7 @@ def _judge_single(
     shown = gallery.Gallery(config.evaluation.gallery_size, test.source, test.space)
     confused = confusions.Confusions(test)
     with judging.vertical_judges(test, range(test.space.num_verticals), directory) as verticals:
-        for examples, logits in _predictions(config, network, test, np.arange(len(test.source))):
+        for examples, logits in predictions(config, network, test, np.arange(len(test.source))):
             overall.add(examples, logits)
             probabilities.add(examples, logits)
             shown.add(examples, logits)
@@ -194,7 +195,7 @@ def _judge_single(
     calibration = probabilities.verdict()
     errors = {key: calibration[key] for key in ERRORS}
     return {
-        METRICS: {**metrics, **overall.metrics(), **errors, **_size(judged)},
+        METRICS: {**metrics, **overall.metrics(), **errors, **_size(config, judged)},
         CLASS_AP: class_ap,
         CALIBRATION: calibration,
         GALLERY: shown.entries(config),
@@ -211,25 +212,30 @@ def _judge_specialists(
         records = test.source.records_of(test.space, vertical_id)
         with judging.vertical_judges(test, [vertical_id], directory) as verticals:
             for vertical in verticals:
-                for examples, scores in _predictions(config, network, test, records):
+                for examples, scores in predictions(config, network, test, records):
                     vertical.add(examples, scores)
                 verdicts[vertical_id] = vertical.verdict()
     metrics, class_ap = judging.summarise(test.space, verdicts)
     # A specialist is never asked about another vertical's images.
     overall = dict.fromkeys(("top1", "top5", *ERRORS))
-    return {METRICS: {**metrics, **overall, **_size(judged)}, CLASS_AP: class_ap}
+    return {METRICS: {**metrics, **overall, **_size(config, judged)}, CLASS_AP: class_ap}
 
 
-def _size(judged: list[Network]) -> dict:
+def _size(config: Config, judged: list[Network]) -> dict:
     manifests = [network.manifest for network in judged]
+    models = (
+        networks.recorded_model(network.directory, network.made_by, network.space)
+        for network in judged
+    )
     return {
         "params": sum(manifest["params"] for manifest in manifests),
+        "multiply_adds": sum(counting.count(config, model)["multiply_adds"] for model in models),
         "images_seen": sum(manifest["images_seen"] for manifest in manifests),
         "head": manifests[0]["inputs"]["training"]["head"],
     }
 
 
-def _predictions(
+def predictions(
     config: Config, network: Network, test: TestSet, record_ids: np.ndarray
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Asks a network about every test view of records, views outermost.

@@ -40,9 +40,8 @@ def run(config: Config, workdir: Workdir) -> bool:
     if _is_current(directory, _fingerprint(facts)):
         return False
     trained = workdir.student(facts["name"])
-    options, training, seed = networks.recorded_options(trained, "train_student")
     space = LabelSpace.from_json(facts["label_space"])
-    model = networks.build_model(options, training, space, seed)
+    model = networks.recorded_model(trained, "train_student", space)
     write_bundle(directory, facts, model, networks.load_variables(trained, "train_student"))
     return True
 

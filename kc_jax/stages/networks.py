@@ -4,7 +4,7 @@ import dataclasses
 import functools
 import pathlib
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import flax
 import jax
@@ -15,6 +15,7 @@ from jax.sharding import Mesh
 from kc_jax import artifacts, sharding
 from kc_jax import config as config_lib
 from kc_jax.config import Config, ConfigError, Model, Training
+from kc_jax.core.auxiliary import AuxiliarySpec
 from kc_jax.core.head_spec import HeadSpec
 from kc_jax.core.label_space import LabelSpace
 from kc_jax.core.tiled_layout import TiledLayout, choose_tile
@@ -33,7 +34,10 @@ class NonFiniteLogitsError(UserError, RuntimeError):
     """Says which network's training went wrong, and what to try."""
 
 
-def build_model(model: Model, training: Training, space: LabelSpace, seed: int) -> Classifier:
+def build_model(
+    model: Model, training: Training, space: LabelSpace, seed: int,
+    auxiliary: tuple[AuxiliarySpec, ...] = (), frozen: tuple[str, ...] = (),
+) -> Classifier:
     """Builds the network that names the classes of a label space, in its logical form.
 
     Args:
@@ -41,6 +45,8 @@ def build_model(model: Model, training: Training, space: LabelSpace, seed: int) 
       training: for the head and its pace.
       space: of the student, or of one vertical.
       seed: of the pace's deviation.
+      auxiliary: heads beside the top layers.
+      frozen: parts that do not learn, besides those that the configuration freezes.
 
     Raises:
       ConfigError: there is no such backbone, or it has no such option.
@@ -66,7 +72,8 @@ def build_model(model: Model, training: Training, space: LabelSpace, seed: int) 
         kernel_stddev=model.kernel_stddev,
         pace=None if pace["level"] == "none" else flax.core.freeze({**pace, "seed": seed}),
         dtype=dtype,
-        freeze_backbone=model.backbone_freeze,
+        frozen=tuple(dict.fromkeys([*frozen, *["backbone"] * model.backbone_freeze])),
+        auxiliary=auxiliary,
     )
 
 
@@ -79,7 +86,8 @@ def lay_out(model: Classifier, options: config_lib.Mesh, mesh: Mesh) -> Classifi
       mesh: of the devices.
 
     Raises:
-      ConfigError: several ``model`` devices, but a layout that cannot be split over them.
+      ConfigError: several ``model`` devices, but a layout that cannot be split over them, or
+        auxiliary heads.
     """
     num_shards = mesh.shape[sharding.MODEL_AXIS]
     kind = options.layout
@@ -92,6 +100,11 @@ def lay_out(model: Classifier, options: config_lib.Mesh, mesh: Mesh) -> Classifi
                 "head is split over devices in tiles: set config.mesh.layout to 'tiled' or 'auto'"
             )
         return model
+    if model.auxiliary:
+        raise ConfigError(
+            "auxiliary heads are not laid out in tiles yet; set config.mesh.layout to "
+            "'per_vertical' and config.mesh.model to 1"
+        )
     spec = model.head
     own_width = spec.bottleneck_width - spec.generic_width
     slot_classes = 0
@@ -158,8 +171,16 @@ def load_variables(directory: pathlib.Path, made_by: str) -> dict[str, Any]:
         return checkpoints.load_variables()
 
 
-def recorded_options(directory: pathlib.Path, made_by: str) -> tuple[Model, Training, int]:
-    """Reads from a network's manifest how it was built and trained: model, training and seed.
+class Recorded(NamedTuple):
+    """Is how a network was built and trained."""
+
+    model: Model
+    training: Training
+    seed: int
+
+
+def recorded_options(directory: pathlib.Path, made_by: str) -> Recorded:
+    """Reads from a network's manifest how it was built and trained.
 
     Args:
       directory: of the network.
@@ -167,7 +188,31 @@ def recorded_options(directory: pathlib.Path, made_by: str) -> tuple[Model, Trai
     """
     inputs = artifacts.manifest_of(directory, made_by)["inputs"]
     training = {key: value for key, value in inputs["training"].items() if key != "name"}
-    return build_part(Model, inputs["model"]), build_part(Training, training), inputs["seed"]
+    return Recorded(
+        build_part(Model, inputs["model"]), build_part(Training, training), inputs["seed"]
+    )
+
+
+def recorded_auxiliary(directory: pathlib.Path) -> tuple[AuxiliarySpec, ...]:
+    """Reads a network's auxiliary heads, if it has any."""
+    specs = artifacts.read_json(directory / artifacts.AUXILIARY, [])
+    return tuple(
+        AuxiliarySpec(tuple(s["cluster_of_class"]), tuple(s["widths"]), s["attach"]) for s in specs
+    )
+
+
+def recorded_model(directory: pathlib.Path, made_by: str, space: LabelSpace) -> Classifier:
+    """Builds a complete network as it was trained, in its logical form.
+
+    Args:
+      directory: of the network.
+      made_by: the stage that makes it, for the error.
+      space: its label space.
+    """
+    options = recorded_options(directory, made_by)
+    return build_model(
+        options.model, options.training, space, options.seed, recorded_auxiliary(directory)
+    )
 
 
 def load_predictor(
@@ -234,8 +279,7 @@ def load_on_devices(
 def _load_laid_out(
     config: Config, directory: pathlib.Path, made_by: str, space: LabelSpace, mesh: Mesh
 ) -> tuple[Classifier, dict[str, Any]]:
-    options, training, seed = recorded_options(directory, made_by)
-    model = lay_out(build_model(options, training, space, seed), config.mesh, mesh)
+    model = lay_out(recorded_model(directory, made_by, space), config.mesh, mesh)
     return model, layout.place(model, mesh, load_variables(directory, made_by))
 
 

@@ -10,11 +10,15 @@ from kc_jax.artifacts import Workdir
 from kc_jax.config import Config
 from kc_jax.stages import (
     describe,
+    discovery,
     evaluate,
+    evaluate_given,
     export,
     import_soft_targets,
+    learn_structure,
     report,
     report_generations,
+    report_structures,
     run_generations,
     soft_target_stats,
     train_generalist,
@@ -32,10 +36,13 @@ STAGES = {
     "import_soft_targets": import_soft_targets.run,
     "train_student": train_student.run,
     "evaluate": evaluate.run,
+    "evaluate_given": evaluate_given.run,
     "report": report.run,
     "export": export.run,
     "verify_soft_targets": verify_soft_targets.run,
     "soft_target_stats": soft_target_stats.run,
+    "learn_structure": learn_structure.run,
+    "report_structures": report_structures.run,
     "run_generations": run_generations.run,
     "report_generations": report_generations.run,
 }
@@ -56,6 +63,7 @@ def run_stages(
       UnwritableFolderError: nothing can be written in the working directory.
     """
     artifacts.make_folder(workdir.root, "workdir")
+    config = discovery.resolve(config, workdir)
     for name in redo:
         for path in outputs(config, workdir)[name]:
             artifacts.remove(path)
@@ -84,12 +92,17 @@ def outputs(config: Config, workdir: Workdir) -> dict[str, list]:
         "import_soft_targets": [workdir.soft_targets],
         "train_student": [workdir.student(config.student.name)],
         "evaluate": [workdir.evaluation, workdir.results, workdir.class_table],
+        "evaluate_given": [workdir.evaluation_given, workdir.results_given],
         "report": [
             workdir.report, workdir.class_page, workdir.vertical_pages, workdir.figures,
         ],
         "export": [workdir.bundle(config.student.name)],
         "verify_soft_targets": [],
         "soft_target_stats": [workdir.soft_target_stats],
+        "learn_structure": [
+            workdir.clusters(config.structure.name), workdir.student(config.structure.name),
+        ],
+        "report_structures": [workdir.structures_report],
         "run_generations": [workdir.generations / config.generations.name],
         "report_generations": [workdir.generations_report],
     }

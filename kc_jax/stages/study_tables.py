@@ -39,6 +39,31 @@ def students_table(title: str, students: Sequence[str], results: Sequence[Mappin
     return "\n".join(lines) + "\n"
 
 
+def structures_table(title: str, names: Sequence[str], results: Sequence[Mapping]) -> str:
+    """Writes a table with a row for the base network and for each that has auxiliary heads.
+
+    Args:
+      title: of the table.
+      names: of the augmented networks.
+      results: for each seed what evaluate wrote.
+    """
+    first = results[0]["methods"]
+    at_k = next(key for key in first["generalist"] if key.startswith("mean_ap_at_"))
+    metrics = {at_k: f"mAP at top {at_k.rpartition('_')[-1]}", **METRICS}
+    del metrics["ancestor_ap"]
+    lines = _head(
+        title, results, f"{results[0]['classes']} classes", ("network",),
+        (*metrics.values(), "multiply-adds", "to base"),
+    )
+    for name in ("generalist", *names):
+        runs = [result["methods"][name] for result in results]
+        cells = [_percent([run[key] for run in runs]) for key in metrics]
+        cost = first[name]["multiply_adds"]
+        ratio = cost / first["generalist"]["multiply_adds"]
+        lines.append(f"| {name} | {' | '.join(cells)} | {cost:,} | {ratio:.3f} |")
+    return "\n".join(lines) + "\n"
+
+
 def processes_table(
     title: str, processes: Sequence[str], results: Sequence[Mapping[str, Mapping]]
 ) -> str:

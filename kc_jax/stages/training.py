@@ -14,6 +14,7 @@ from jax.sharding import Mesh
 
 from kc_jax import artifacts, sharding
 from kc_jax.config import Config, ConfigError, Training
+from kc_jax.core.auxiliary import AuxiliarySpec
 from kc_jax.core.label_space import LabelSpace
 from kc_jax.data import sources
 from kc_jax.data.batches import Batch, records_of_step, train_batches
@@ -25,6 +26,21 @@ from kc_jax.train import checkpoint, feed, hooks, layout, objective, optimizer, 
 from kc_jax.train.loop import fit
 from kc_jax.train.state import TrainState, count, digest, make_state
 from kc_jax.train.transfer import transfer
+
+
+@dataclasses.dataclass(frozen=True)
+class Start:
+    """Says which network another one starts from.
+
+    Attributes:
+      directory: of the network.
+      made_by: the stage that makes it, for the error.
+      parts: that are copied.
+    """
+
+    directory: pathlib.Path
+    made_by: str
+    parts: tuple[str, ...]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,6 +58,9 @@ class Task:
       seed: of initial variables and the records' order.
       verticals: the verticals of ``space`` in the generalist's label space.
       signal: adds what a teacher says to a batch on the devices; None where nobody is asked.
+      start: the network that it starts from; None for what ``training.init_from`` says.
+      auxiliary: its auxiliary heads.
+      frozen: parts that do not learn, besides those that the configuration freezes.
     """
 
     title: str
@@ -54,6 +73,9 @@ class Task:
     verticals: tuple[int, ...]
     num_views: int | None = None
     signal: Callable[[Batch], Batch] | None = None
+    start: Start | None = None
+    auxiliary: tuple[AuxiliarySpec, ...] = ()
+    frozen: tuple[str, ...] = ()
 
 
 def task_inputs(
@@ -144,6 +166,9 @@ def train_network(config: Config, task: Task, workdir: artifacts.Workdir) -> Non
     )
     model, state, train_step = begin(config, task, workdir, mesh)
     artifacts.write_text(task.directory / artifacts.LABEL_SPACE, task.space.to_json())
+    if task.auxiliary:
+        specs = [dataclasses.asdict(spec) for spec in task.auxiliary]
+        artifacts.write_json(task.directory / artifacts.AUXILIARY, specs)
     pipeline_speed = None if config.data.synthetic else feed.images_per_second(
         _host_batches(config, task, 0)
     )
@@ -180,7 +205,9 @@ def begin(
     sharding.check_batch_size(
         mesh, training.batch_size, f"batch_size of {task.title}", training.microbatches
     )
-    logical = networks.build_model(config.model, training, task.space, config.seed)
+    logical = networks.build_model(
+        config.model, training, task.space, config.seed, task.auxiliary, task.frozen
+    )
     model = networks.lay_out(logical, config.mesh, mesh)
     tx = _optimizer(training.optimizer)
     state = make_state(initial_variables(config, task, logical, workdir), tx, model.frozen)
@@ -306,7 +333,7 @@ def initial_variables(
     """Makes a network's variables before the first step.
 
     They are drawn at random; then `config.model.backbone_init_from` gives the backbone; then the
-    generalist gives the parts that the task takes from there.
+    network that the task starts from gives the parts that it takes from there.
 
     Args:
       config: of the run.
@@ -317,7 +344,10 @@ def initial_variables(
     variables = backbone_weights.put(
         config.model, networks.init_variables(config, model, task.seed)
     )
-    if task.training.init_from == "scratch":
+    start = task.start
+    if start is None and task.training.init_from == "generalist":
+        start = Start(workdir.generalist, "train_generalist", task.training.init_parts)
+    if start is None:
         return variables
-    source = networks.load_variables(workdir.generalist, "train_generalist")
-    return transfer(variables, source, task.training.init_parts, task.verticals)
+    source = networks.load_variables(start.directory, start.made_by)
+    return transfer(variables, source, start.parts, task.verticals)

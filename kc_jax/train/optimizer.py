@@ -85,6 +85,11 @@ def scale_by_argument() -> optax.GradientTransformationExtraArgs:
     return optax.GradientTransformationExtraArgs(lambda _: optax.EmptyState(), update)
 
 
+def kind_of(part: str) -> str:
+    """Gives what the parts of several auxiliary heads share, or the part itself."""
+    return part.partition("_")[0]
+
+
 def scale_by_part(multipliers: dict[str, float]) -> optax.GradientTransformation:
     """Multiplies the updates of each part of the network by that part's number.
 
@@ -94,10 +99,11 @@ def scale_by_part(multipliers: dict[str, float]) -> optax.GradientTransformation
 
     def scale(updates, params=None):
         del params
+        factors = {part: multipliers[kind_of(part)] for part in updates}
         return {
             part: tree
-            if multipliers[part] == 1.0
-            else jax.tree.map(lambda u, m=multipliers[part]: u * m, tree)
+            if factors[part] == 1.0
+            else jax.tree.map(lambda u, m=factors[part]: u * m, tree)
             for part, tree in updates.items()
         }
 

@@ -55,6 +55,12 @@ def test_report():
     assert "sort_s" not in row
 
 
+def test_clusters():
+    row = figures("clusters", "--classes=200", "--clusters=4", "--top_k=20", "--images=1000")
+    assert_positive(row, ["count_s", "cluster_s", "peak_rss_gib"])
+    assert row["rand_index"] > 0.99
+
+
 @pytest.mark.slow
 def test_head():
     row = figures("head", "--classes=200", "--verticals=3", "--batch=8", "--head=FC16-SC4")

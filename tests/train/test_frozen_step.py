@@ -24,7 +24,7 @@ TX = optimizer.make_optimizer(tiny.optimizer_options())
 
 def make(freeze):
     """Gives a network's step, its state and a batch; all networks start alike."""
-    mesh, model = sharding.make_mesh(), MODEL.clone(freeze_backbone=freeze)
+    mesh, model = sharding.make_mesh(), MODEL.clone(frozen=("backbone",) if freeze else ())
     batch = tiny.make_batch()
     batch["image"] = np.random.default_rng(0).integers(256, size=(8, 16, 16, 3)).astype(np.uint8)
     variables = random_variables(model, batch["image"].astype(np.float32), train=False)

@@ -10,7 +10,7 @@ from tests.reference.adagrad import adagrad
 from tests.reference.sgd import sgd
 from tests.train import tiny
 
-PARTS = ("backbone", "trunk", "bottleneck", "logits", "pace")
+PARTS = ("backbone", "trunk", "bottleneck", "logits", "pace", "auxiliary")
 STEPS = 6
 START = np.linspace(-1.0, 1.0, 6, dtype=np.float32).reshape(3, 2)
 
@@ -71,6 +71,22 @@ def test_multipliers_scale_their_part_alone():
     for part, factor in {"backbone": 0.1, "pace": 3.0, "trunk": 1.0, "logits": 1.0}.items():
         params = expected(part, [0.5 * factor] * STEPS)
         np.testing.assert_allclose(history[part], params, rtol=1e-5, atol=1e-6)
+
+
+def test_several_auxiliary_heads_share_a_multiplier():
+    tx = make_optimizer(options({"auxiliary": 0.1}))
+    params = {
+        name: {"kernel": jnp.asarray(START)} for name in ("auxiliary_0", "auxiliary_1_logits")
+    }
+    slope = gradients_of("auxiliary")[0].astype(np.float32)
+    updates, _ = tx.update(
+        jax.tree.map(lambda _: slope, params), tx.init(params), params,
+        learning_rate=np.float32(0.5),
+    )
+    wanted = expected("auxiliary", [0.05] * STEPS)[0]
+    for part in params:
+        found = START + updates[part]["kernel"]
+        np.testing.assert_allclose(found, wanted, rtol=1e-5, atol=1e-6)
 
 
 def test_zero_freezes():

@@ -31,7 +31,7 @@ def optimizer_options(**changes):
     return config.Optimizer(**{
         "kind": "adagrad", "learning_rate": 0.1, "initial_accumulator": 0.1, "momentum": 0.9,
         "weight_decay": 0.0, "schedule": "constant", "warmup": 0.0, "milestones": (),
-        "multipliers": config.Multipliers(1.0, 1.0, 1.0, 1.0, 1.0), **changes,
+        "multipliers": config.Multipliers(1.0, 1.0, 1.0, 1.0, 1.0, 1.0), **changes,
     })
 
 

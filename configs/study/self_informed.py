@@ -1,0 +1,35 @@
+"""Do heads for confused classes pay? Warde-Farley et al. (2015), over three seeds.
+
+python -m kc_jax.study --config=configs/study/self_informed.py --workdir=runs/self_informed
+python -m kc_jax.study --config=configs/study/self_informed.py:photographs \
+  --config.base.data.directory=… --workdir=runs/self_informed_photographs
+
+Clusters by confusions and by co-detections, and for each a control: clusters of the same sizes, to
+which classes are dealt at random. ``longer`` is the base network, fine-tuned for as many steps as
+the heads are trained, so that it has seen as many images as they have.
+"""
+
+import ml_collections
+
+from configs import self_informed
+
+
+def get_config(preset: str = "glyphs"):
+    """Gives the study.
+
+    Args:
+      preset: of configs/self_informed.py.
+    """
+    config = ml_collections.ConfigDict()
+    config.title = f"Self-informed structure on {preset}"
+    config.base = self_informed.get_config(preset)
+    config.seeds = (0, 1, 2)
+    config.structures = {
+        "confusions": {},
+        "confusions_at_random": {"permuted": True},
+        "co_detections": {"similarity": "co_detections"},
+        "co_detections_at_random": {"similarity": "co_detections", "permuted": True},
+        "classifier_anew": {"num_clusters": 0},
+        "longer": {"num_clusters": 0, "learn": "all"},
+    }
+    return config

@@ -1,0 +1,132 @@
+"""Clusters of classes that are taken for each other: Warde-Farley et al. (2015), section 4."""
+
+import pathlib
+from collections.abc import Iterator
+
+import numpy as np
+import scipy.sparse
+
+from kc_jax import artifacts
+from kc_jax.artifacts import Workdir
+from kc_jax.config import Config, ConfigError
+from kc_jax.core import confusion, spectral
+from kc_jax.core.average_precision import best_classes
+from kc_jax.core.label_space import LabelSpace
+from kc_jax.data import batches, class_groups, sources
+from kc_jax.data.soft_target_store import SoftTargetStore
+from kc_jax.data.sources import VALIDATION, Source
+from kc_jax.progress import show_progress
+from kc_jax.stages import networks, storing
+
+CLUSTERS, COUNTS = "clusters.csv", "counts.npz"
+FOUND_BY = ("answers", "similarity", "top_k", "num_clusters", "largest", "permuted")
+
+# Successive images' best classes, most probable first, and their labels.
+Answers = Iterator[tuple[np.ndarray | list[np.ndarray], list[tuple[int, ...]]]]
+
+
+def find(
+    config: Config, workdir: Workdir, base: pathlib.Path, made_by: str, space: LabelSpace
+) -> bool:
+    """Writes the clusters of the classes; tells whether there was anything to do.
+
+    Args:
+      config: of the run; its structure says how.
+      workdir: of the run; gets `CLUSTERS`, and `COUNTS`, which they were found from.
+      base: directory of the network that is asked.
+      made_by: the stage that makes it, for the error.
+      space: its label space.
+
+    Raises:
+      ConfigError: no images were held out, or no such number of clusters can be found.
+    """
+    options = config.structure
+    directory = workdir.clusters(options.name)
+    if options.answers == "network":
+        source, asked, answers = _ask_network(config, base, made_by, space)
+    else:
+        source, asked, answers = _read_soft_targets(config, workdir, space)
+    inputs = {
+        "seed": config.seed, "records": source.fingerprint, **asked,
+        **{name: getattr(options, name) for name in FOUND_BY},
+    }
+    if artifacts.is_complete(directory, inputs):
+        return False
+    if options.similarity == "confusions":
+        counts = confusion.count_confusions(answers, space.num_classes)
+    else:
+        counts = confusion.count_co_detections((best for best, _ in answers), space.num_classes)
+    try:
+        members = spectral.cluster(
+            counts, options.num_clusters, seed=config.seed, largest=options.largest
+        )
+    except ValueError as error:
+        raise ConfigError(f"config.structure, on {len(source)} images: {error}") from None
+    if options.permuted:
+        members = np.random.default_rng(config.seed).permutation(members)
+    scipy.sparse.save_npz(directory / COUNTS, counts)
+    class_groups.write(directory / CLUSTERS, space, members)
+    artifacts.complete(directory, images=len(source), sizes=np.bincount(members).tolist())
+    return True
+
+
+def read(directory: pathlib.Path, space: LabelSpace) -> tuple[int, ...]:
+    """Reads the cluster of each class, by class id."""
+    return class_groups.read(directory / CLUSTERS, space)
+
+
+def _ask_network(
+    config: Config, base: pathlib.Path, made_by: str, space: LabelSpace
+) -> tuple[Source, dict, Answers]:
+    """Prepares to ask a network about the images that were held out of its training."""
+    if not config.data.hold_out:
+        raise ConfigError(
+            "config.data.hold_out is False, so that there are no images which the network has not "
+            "learnt from; set it to True and train the network anew"
+        )
+    source = sources.open_source(config.data, VALIDATION)
+    inputs = {
+        "network": artifacts.fingerprint_of(base, made_by),
+        "views": networks.view_inputs(config, VALIDATION),
+    }
+    return source, inputs, _network_answers(config, base, made_by, space, source)
+
+
+def _network_answers(
+    config: Config, base: pathlib.Path, made_by: str, space: LabelSpace, source: Source
+) -> Answers:
+    batch_size = config.evaluation.batch_size
+    ask = networks.load_predictor(config, base, made_by, space, VALIDATION, batch_size)
+    top_k = min(config.structure.top_k, space.num_classes)
+    total, done = len(source), 0
+    with show_progress("held-out images", total, 0, config.running.print_every_seconds) as show:
+        for batch in batches.inference_batches(
+            source, np.arange(total), batch_size=batch_size, num_views=1
+        ):
+            records = batch["record_id"][batch["mask"]]
+            best = best_classes(ask(batch)[batch["mask"]], top_k)
+            yield best, [source.labels[record] for record in records]
+            done += len(records)
+            show(done)
+
+
+def _read_soft_targets(
+    config: Config, workdir: Workdir, space: LabelSpace
+) -> tuple[Source, dict, Answers]:
+    """Prepares to read what teachers said of the training images, each of its own vertical."""
+    source = sources.open_source(config.data, "train")
+    inputs = storing.store_inputs(config, workdir, space, source)
+    store = SoftTargetStore(workdir.soft_targets, space, inputs)
+    asked = {"soft_targets": artifacts.fingerprint(inputs)}
+    return source, asked, _stored_answers(config, store, source)
+
+
+def _stored_answers(config: Config, store: SoftTargetStore, source: Source) -> Answers:
+    size = config.evaluation.batch_size
+    for start in range(0, len(source), size):
+        records = np.arange(start, min(start + size, len(source)))
+        ids, probs = store(records, np.zeros_like(records))
+        order = np.argsort(-probs, axis=-1, kind="stable")[:, : config.structure.top_k]
+        kept = zip(ids, probs, order, strict=True)
+        best = [row[places[p[places] > 0]] for row, p, places in kept]
+        yield best, [source.labels[record] for record in records]

@@ -1,0 +1,232 @@
+"""Auxiliary heads, end to end on the shrunk glyphs."""
+
+import csv
+import dataclasses
+import shutil
+
+import numpy as np
+import pytest
+import scipy.sparse
+
+from configs import self_informed
+from kc_jax import artifacts
+from kc_jax.bundle import Bundle
+from kc_jax.config import ConfigError
+from kc_jax.data import augment, batches, class_groups, sources
+from kc_jax.stages import clusters, networks, report_structures, runner
+from kc_jax.train.state import digest
+from tests.reference import structure as reference
+from tests.stages import shipped
+
+STAGES = (
+    "train_generalist", "learn_structure", "evaluate", "report", "report_structures", "export",
+)
+
+
+def changed(config, **options):
+    return dataclasses.replace(config, structure=dataclasses.replace(config.structure, **options))
+
+
+@pytest.fixture(scope="module")
+def done(data_directory, tmp_path_factory):
+    config = shipped.build(self_informed.get_config("smoke"), data_directory)
+    workdir = artifacts.Workdir(tmp_path_factory.mktemp("structure"))
+    runner.run_stages(config, workdir, STAGES)
+    return config, workdir
+
+
+@pytest.fixture
+def copy(done, tmp_path):
+    config, workdir = done
+    return config, artifacts.Workdir(shutil.copytree(workdir.root, tmp_path / "copy"))
+
+
+def variables_of(directory):
+    return networks.load_variables(directory, "learn_structure")
+
+
+def digests(directory):
+    """Gives the digest of every part, and of all statistics."""
+    variables = variables_of(directory)
+    parts = {name: digest(tree) for name, tree in variables.pop("params").items()}
+    return {**parts, "statistics": digest(variables)}
+
+
+def members_of(config, workdir, name="confusions"):
+    space = sources.load_label_space(config.data)
+    return np.array(clusters.read(workdir.clusters(name), space))
+
+
+def test_every_earlier_weight_stays_to_the_bit_and_the_classifier_is_learnt_anew(done):
+    _, workdir = done
+    before, after = digests(workdir.generalist), digests(workdir.student("confusions"))
+    assert set(after) - set(before) == {"auxiliary_0", "auxiliary_0_logits"}
+    kept = {name for name, value in before.items() if after[name] == value}
+    assert kept == {"backbone", "trunk", "bottleneck", "statistics"}
+
+
+def test_clusters_are_those_of_held_out_confusions(done):
+    config, workdir = done
+    held_out = sources.open_source(config.data, "validation")
+    space = sources.load_label_space(config.data)
+    train = sources.open_source(config.data, "train")
+    assert not set(held_out.keys) & set(train.keys) and len(held_out) > 10
+    ask = networks.load_predictor(
+        config, workdir.generalist, "train_generalist", space, "validation", 8
+    )
+    best = np.concatenate([
+        np.argsort(-ask(batch)[batch["mask"]], axis=-1)[:, : config.structure.top_k]
+        for batch in batches.inference_batches(
+            held_out, np.arange(len(held_out)), batch_size=8, num_views=1
+        )
+    ])
+    counts = scipy.sparse.load_npz(workdir.clusters("confusions") / clusters.COUNTS)
+    np.testing.assert_array_equal(
+        counts.toarray(), reference.confusions(best, held_out.labels, space.num_classes)
+    )
+    sizes = np.bincount(members_of(config, workdir))
+    assert len(sizes) == 3 and sizes.sum() == space.num_classes
+    with (workdir.clusters("confusions") / clusters.CLUSTERS).open(encoding="utf-8") as file:
+        names = [row["name"] for row in csv.DictReader(file)]
+    assert names == list(space.names)
+
+
+def test_the_control_has_the_same_sizes(copy):
+    config, workdir = copy
+    permuted = changed(config, name="at_random", permuted=True)
+    runner.run_stages(permuted, workdir, ["learn_structure"])
+    own, control = members_of(config, workdir), members_of(config, workdir, "at_random")
+    np.testing.assert_array_equal(np.bincount(own), np.bincount(control))
+    assert np.any(own != control)
+
+
+def test_heads_are_grown_twice(copy):
+    config, workdir = copy
+    again = changed(config, name="twice", base="confusions", similarity="co_detections",
+                    attach="trunk")
+    runner.run_stages(again, workdir, ["learn_structure", "evaluate"])
+    before, after = digests(workdir.student("confusions")), digests(workdir.student("twice"))
+    assert set(after) - set(before) == {"auxiliary_1", "auxiliary_1_logits"}
+    kept = {name for name, value in before.items() if after[name] == value}
+    assert kept == {"backbone", "trunk", "bottleneck", "auxiliary_0", "statistics"}
+    methods = artifacts.read_json(workdir.results)["methods"]
+    costs = [methods[name]["multiply_adds"] for name in ("generalist", "confusions", "twice")]
+    assert costs[0] < costs[1] < costs[2]
+
+
+def test_all_of_an_augmented_network_is_fine_tuned(copy):
+    config, workdir = copy
+    tuned = changed(config, name="tuned", base="confusions", num_clusters=0, learn="all")
+    runner.run_stages(tuned, workdir, ["learn_structure"])
+    before, after = digests(workdir.student("confusions")), digests(workdir.student("tuned"))
+    assert set(after) == set(before)
+    assert all(after[name] != value for name, value in before.items() if name != "statistics")
+
+
+def test_nothing_is_done_twice(done):
+    config, workdir = done
+    for stage in STAGES[:3]:
+        assert not runner.STAGES[stage](config, workdir)
+
+
+def test_the_bundle_says_what_the_augmented_network_says(done):
+    config, workdir = done
+    bundle = Bundle.load(workdir.bundle("confusions"))
+    source = sources.open_source(config.data, "test")
+    images = np.stack([source.read(record) for record in range(5)])
+    views = augment.centre_views("glyph", images, config.data.image_size)
+    space = sources.load_label_space(config.data)
+    directory = workdir.student("confusions")
+    model = networks.recorded_model(directory, "learn_structure", space)
+    np.testing.assert_allclose(
+        bundle.classify(images), model.apply(variables_of(directory), views, train=False),
+        rtol=1e-5, atol=1e-5,
+    )
+
+
+def test_the_page_and_the_table(done, capsys):
+    config, workdir = done
+    report_structures.run(config, workdir)
+    printed = capsys.readouterr().out
+    assert "confusions" in printed and "generalist" in printed
+    page = workdir.structures_report.read_text("utf-8")
+    space = sources.load_label_space(config.data)
+    assert page.count("<figure>") == 1 and "{{" not in page and "confusions" in page
+    assert sum(name in page for name in space.names) > 0.5 * space.num_classes
+
+
+def test_a_page_without_clusters_is_refused(done, tmp_path):
+    config, _ = done
+    with pytest.raises(artifacts.MissingArtifactError, match="run the stages learn_structure"):
+        report_structures.run(config, artifacts.Workdir(tmp_path))
+
+
+@pytest.mark.parametrize("options, message", [
+    ({"num_clusters": 5000}, "config.structure, on .* images: 5000 clusters are asked"),
+    ({"base": "nobody"}, "nobody.* run the stage learn_structure or train_student"),
+])
+def test_what_cannot_be_is_refused(copy, options, message):
+    config, workdir = copy
+    with pytest.raises(Exception, match=message):
+        runner.run_stages(changed(config, name="other", **options), workdir, ["learn_structure"])
+
+
+def test_images_must_be_held_out(copy):
+    config, workdir = copy
+    config = dataclasses.replace(config, data=dataclasses.replace(config.data, hold_out=False))
+    with pytest.raises(ConfigError, match="config.data.hold_out is False"):
+        runner.run_stages(changed(config, name="other"), workdir, ["learn_structure"])
+
+
+def test_found_verticals_serve_specialists_and_student(data_directory, tmp_path):
+    config = shipped.smoke(
+        data_directory, data__verticals="discovered", structure__num_clusters=3,
+        structure__top_k=3, generalist__num_epochs=4.0,
+    )
+    workdir = artifacts.Workdir(tmp_path)
+    stages = (*config.stages, "evaluate_given")
+    runner.run_stages(config, workdir, stages)
+    given = sources.load_label_space(dataclasses.replace(config.data, verticals="given"))
+    results = artifacts.read_json(workdir.results)
+    assert results["verticals"] == 3 and results["classes"] == given.num_classes
+    teachers = sorted(path.name for path in workdir.teachers.iterdir() if path.is_dir())
+    assert teachers == ["group_0", "group_1", "group_2"]
+    methods = artifacts.read_json(workdir.results_given)["methods"]
+    assert set(methods) == {"generalist", "student"}
+    assert set(methods["student"]["vertical_ap"]) == set(given.verticals)
+    before = workdir.results_given.stat().st_mtime_ns
+    runner.run_stages(config, workdir, stages)
+    assert workdir.results_given.stat().st_mtime_ns != before  # Written anew, judged no more.
+
+
+def test_judging_on_given_verticals_gives_what_judging_on_them_at_once_does(finished, tmp_path):
+    """A network whose verticals are the given ones under other names is judged alike."""
+    config, workdir = finished
+    space = sources.load_label_space(config.data)
+    path = tmp_path / "clusters.csv"
+    class_groups.write(path, space, space.vertical_of_class)
+    renamed = dataclasses.replace(
+        config, data=dataclasses.replace(config.data, verticals=str(path))
+    )
+    copy = artifacts.Workdir(shutil.copytree(workdir.root, tmp_path / "copy"))
+    runner.STAGES["evaluate_given"](renamed, copy)
+    found = artifacts.read_json(copy.results_given)["methods"]
+    expected = artifacts.read_json(workdir.results)["methods"]
+    for name in ("generalist", "student"):
+        for vertical, value in expected[name]["vertical_ap"].items():
+            assert found[name]["vertical_ap"][vertical] == pytest.approx(value, abs=1e-6)
+
+
+def test_clusters_are_found_in_soft_targets_too(finished, tmp_path):
+    config, workdir = finished
+    config = changed(config, answers="soft_targets", num_clusters=3, top_k=3, name="stored",
+                     widths=(8,), num_epochs=1.0)
+    copy = artifacts.Workdir(shutil.copytree(workdir.root, tmp_path / "copy"))
+    runner.run_stages(config, copy, ["learn_structure"])
+    counts = scipy.sparse.load_npz(copy.clusters("stored") / clusters.COUNTS).toarray()
+    space = sources.load_label_space(config.data)
+    vertical = space.vertical_of_class
+    i, j = np.nonzero(counts)
+    # A teacher speaks of its own vertical alone, and says three names of each image.
+    assert len(i) and np.all(vertical[i] == vertical[j])
+    assert counts.sum() == 3 * len(sources.open_source(config.data, "train"))
