@@ -26,7 +26,7 @@ from configs import common, eft
 from kc_jax import config, sharding
 from kc_jax.core import soft_targets
 from kc_jax.data import batches, sources
-from kc_jax.stages import networks, training
+from kc_jax.stages import networks, tasks, training
 from kc_jax.train import feed, layout, step
 from kc_jax.train.loop import fit
 
@@ -55,20 +55,20 @@ def many_classes() -> config.Config:
     return config.build(options)
 
 
-def task_of(built: config.Config, name: str) -> training.Task:
+def task_of(built: config.Config, name: str) -> tasks.Task:
     """Says what a teacher, or a student from scratch, is to learn from labels."""
     space = sources.load_label_space(built.data)
     source = sources.open_source(built.data, "train")
     vertical_id = VERTICAL if name == "teachers" else None
     options = dataclasses.replace(getattr(built, name), init_from="scratch", distill_weight=0.0)
-    return training.Task(
+    return tasks.Task(
         title=name,
         directory=None,
         training=options,
         space=space if vertical_id is None else space.restrict(vertical_id),
         record_ids=(np.arange(len(source)) if vertical_id is None
                     else source.records_of(space, vertical_id)),
-        targets=training.hard_targets(source, space, options, vertical_id),
+        targets=tasks.hard_targets(source, space, options, vertical_id),
         seed=0,
         verticals=(),
     )

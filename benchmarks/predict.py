@@ -62,7 +62,7 @@ def write_bundle(built: config.Config, directory: pathlib.Path) -> Callable:
     export.write_bundle(directory, {
         "name": "untrained", "fingerprint": "none", "label_space": space.to_json(),
         "network": {"model": {}, "training": {"head": built.student.head}, "seed": 0, "params": 0,
-                    "images_seen": 0},
+                    "images_seen": 0, "auxiliary": []},
         "data": {"source": "none", "variant": "", "records": "none", "num_records": 0,
                  "judged_on": "no", "synthetic": True},
         "preprocessing": preprocessing, "training_images": [1] * space.num_classes,

@@ -208,6 +208,11 @@ def write_text(path: pathlib.Path, text: str) -> None:
     os.replace(temporary, path)
 
 
+def as_json(value: Any) -> Any:
+    """Gives a value as it comes back from a file of JSON: tuples become lists."""
+    return json.loads(json.dumps(value))
+
+
 def write_json(path: pathlib.Path, value: Any) -> None:
     """Writes a JSON file so that a reader never sees half of it."""
     write_text(path, json.dumps(value, indent=1, ensure_ascii=False) + "\n")
@@ -233,7 +238,7 @@ def is_complete(directory: pathlib.Path, inputs: Mapping[str, Any]) -> bool:
     Raises:
       StaleArtifactError: the directory was begun with other inputs; lists the differences.
     """
-    inputs = json.loads(json.dumps({"schema_version": SCHEMA_VERSION, **inputs}))
+    inputs = as_json({"schema_version": SCHEMA_VERSION, **inputs})
     manifest_path = directory / MANIFEST
     if not _is_begun(directory):
         write_json(manifest_path, {"inputs": inputs, "complete": False})

@@ -310,7 +310,8 @@ class Structure:
       name: under which the augmented network lies among the students.
       base: the network: ``generalist``, or the name of a student or of such a network.
       answers: whose: ``network``, the base's, of held-out images, or ``soft_targets``, what
-        teachers said of the training images, in their own verticals, with no further inference.
+        teachers said of the training images, in their own verticals, with no further inference;
+        ``verticals`` asks nobody and takes each vertical for a cluster.
       similarity: what makes classes alike in answers: ``confusions``, being among the best
         where the other is the truth, or ``co_detections``, being among the best together.
       top_k: names of an image that count as its best.
@@ -328,10 +329,10 @@ class Structure:
 
     name: Annotated[str, NameOtherThan("generalist", "specialists", "teachers")]
     base: Annotated[str, NameOtherThan("specialists", "teachers")]
-    answers: Annotated[str, OneOf("network", "soft_targets")]
+    answers: Annotated[str, OneOf("network", "soft_targets", "verticals")]
     similarity: Annotated[str, OneOf("confusions", "co_detections")]
     top_k: Positive
-    num_clusters: NotNegative
+    num_clusters: Annotated[int, AtLeast(0), Not(1)]
     largest: Multiplier
     permuted: bool
     widths: tuple[Positive, ...]

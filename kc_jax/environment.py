@@ -12,6 +12,7 @@ from collections.abc import Sequence
 
 PACKAGES = (
     "kc_jax", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "grain", "numpy",
+    "scipy", "scikit-learn",
 )
 _GIT_SECONDS = 10.0
 

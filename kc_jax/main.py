@@ -26,7 +26,7 @@ def main(options, workdir: str | None):
     from kc_jax.stages import runner
 
     built = config.build(options)
-    stages = _STAGES.value or built.stages
+    stages = runner.planned(built, _STAGES.value or built.stages)
     redo = stages if _REDO.value == ["all"] else _REDO.value
     for name in [*stages, *redo]:
         if name not in runner.STAGES:

@@ -50,7 +50,7 @@ def network_of(bundle: Bundle):
     training = {key: value for key, value in network["training"].items() if key != "name"}
     model = networks.build_model(
         build_part(Model, network["model"]), build_part(Training, training), bundle.space,
-        network["seed"],
+        network["seed"], networks.specs_of(network.get("auxiliary", [])),
     )
     function = export.make_function(model, read(files.PREPROCESSING))
     weights = safetensors.numpy.load_file(bundle.directory / files.WEIGHTS)

@@ -98,6 +98,24 @@ def test_processes_by_generation_and_the_papers_claims():
     assert "mean of students − D(1.0, 0.0)" not in alone
 
 
+def test_structures_beside_their_base():
+    def method(share, cost):
+        return {
+            "mean_ap_at_50": share, "mean_vertical_ap": 0.5, "mean_vertical_top1": 0.5,
+            "top1": 0.25, "top5": 0.5, "ancestor_ap": None, "multiply_adds": cost,
+        }
+
+    results = [
+        {"classes": 7, "methods": {"generalist": method(0.4, 1000), "a": method(share, 1026)}}
+        for share in (0.5, 0.7)
+    ]
+    lines = study_tables.structures_table("T", ["a"], results).splitlines()
+    assert lines[2].startswith("| network | mAP at top 50 | mean AP |")
+    assert lines[-2].startswith("| generalist | 40.0 ± 0.0 |")
+    assert lines[-1].startswith(f"| a | 60.0 ± {np.std([50, 70], ddof=1):.1f} |")
+    assert lines[-1].endswith("| 1,026 | 1.026 |")
+
+
 def test_a_study_of_processes_varies_generations(plan):
     del plan.students
     plan.processes = {"strict": {"tolerance": {"confidence": 1.0}}}

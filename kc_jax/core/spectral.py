@@ -76,6 +76,10 @@ def cluster(
         capacity = int(np.ceil(largest * len(points) / num_clusters))
         members[is_known] = _limited(points[is_known], found.cluster_centers_, capacity)
     sizes = np.bincount(members[is_known], minlength=num_clusters)
+    if not sizes.all():
+        raise ValueError(
+            f"only {np.count_nonzero(sizes)} of {num_clusters} clusters got a class; ask for fewer"
+        )
     for class_id in np.flatnonzero(~is_known):
         members[class_id] = np.argmin(sizes)
         sizes[members[class_id]] += 1

@@ -49,11 +49,18 @@ def read(path: pathlib.Path, space: LabelSpace) -> tuple[int, ...]:
     except (OSError, KeyError, ValueError, TypeError) as error:
         raise ClassGroupsError(
             f"{path} cannot be read as groups of classes ({type(error).__name__}: {error}); "
-            f"expected a CSV with the columns {', '.join(COLUMNS)}, as learn_structure writes it"
+            f"expected a CSV with the columns {', '.join(COLUMNS)}, as learn_structure writes it; "
+            "config.data.verticals takes one, 'given' or 'discovered'"
         ) from None
     if tuple(row["name"] for row in rows) != space.names:
         raise ClassGroupsError(
             f"{path} is about {len(rows)} other classes than the {space.num_classes} of the label "
             "space; make it anew for these"
+        )
+    missing = set(range(max(1, len(set(groups))))) - set(groups)
+    if missing:
+        raise ClassGroupsError(
+            f"{path} has no class in cluster {min(missing)}; number its {len(set(groups))} "
+            "clusters from 0"
         )
     return groups

@@ -86,6 +86,7 @@ def write_vertical(
     rows = (packing.pack(ids, quantisation.quantise(x), layout) for ids, x in parts)
     checksums, num_rows = [], 0
     directory.mkdir(parents=True, exist_ok=True)
+    (directory / RECORDS).unlink(missing_ok=True)  # What an interrupted run left takes no room.
     disk_space.check_space(directory, math.prod(shape), "the soft targets")
     with (directory / RECORDS).open("wb") as file:
         np.lib.format.write_array_header_1_0(file, header)

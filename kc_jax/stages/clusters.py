@@ -8,7 +8,7 @@ import scipy.sparse
 
 from kc_jax import artifacts
 from kc_jax.artifacts import Workdir
-from kc_jax.config import Config, ConfigError
+from kc_jax.config import Config, ConfigError, Structure
 from kc_jax.core import confusion, spectral
 from kc_jax.core.average_precision import best_classes
 from kc_jax.core.label_space import LabelSpace
@@ -41,33 +41,47 @@ def find(
       ConfigError: no images were held out, or no such number of clusters can be found.
     """
     options = config.structure
+    if 0 < options.largest < 1:
+        raise ConfigError(
+            f"config.structure.largest is {options.largest}; expected 0, no limit, or at least 1"
+        )
     directory = workdir.clusters(options.name)
-    if options.answers == "network":
-        source, asked, answers = _ask_network(config, base, made_by, space)
-    else:
-        source, asked, answers = _read_soft_targets(config, workdir, space)
+    asked, answers = {
+        "network": _ask_network, "soft_targets": _read_soft_targets, "verticals": _ask_nobody,
+    }[options.answers](config, workdir, base, made_by, space)
     inputs = {
-        "seed": config.seed, "records": source.fingerprint, **asked,
+        "seed": config.seed, "label_space": space.fingerprint, **asked,
         **{name: getattr(options, name) for name in FOUND_BY},
     }
     if artifacts.is_complete(directory, inputs):
         return False
-    if options.similarity == "confusions":
-        counts = confusion.count_confusions(answers, space.num_classes)
+    if options.answers == "verticals":
+        members = space.vertical_of_class
     else:
-        counts = confusion.count_co_detections((best for best, _ in answers), space.num_classes)
+        counts = _count(options, answers, space)
+        scipy.sparse.save_npz(directory / COUNTS, counts)
+        members = _cluster(config, counts)
+    if options.permuted:
+        members = np.random.default_rng(config.seed).permutation(members)
+    class_groups.write(directory / CLUSTERS, space, members)
+    artifacts.complete(directory, sizes=np.bincount(members).tolist())
+    return True
+
+
+def _count(options: Structure, answers: Answers, space: LabelSpace) -> scipy.sparse.csr_array:
+    if options.similarity == "confusions":
+        return confusion.count_confusions(answers, space.num_classes)
+    return confusion.count_co_detections((best for best, _ in answers), space.num_classes)
+
+
+def _cluster(config: Config, counts: scipy.sparse.csr_array) -> np.ndarray:
+    options = config.structure
     try:
-        members = spectral.cluster(
+        return spectral.cluster(
             counts, options.num_clusters, seed=config.seed, largest=options.largest
         )
     except ValueError as error:
-        raise ConfigError(f"config.structure, on {len(source)} images: {error}") from None
-    if options.permuted:
-        members = np.random.default_rng(config.seed).permutation(members)
-    scipy.sparse.save_npz(directory / COUNTS, counts)
-    class_groups.write(directory / CLUSTERS, space, members)
-    artifacts.complete(directory, images=len(source), sizes=np.bincount(members).tolist())
-    return True
+        raise ConfigError(f"config.structure: {error}") from None
 
 
 def read(directory: pathlib.Path, space: LabelSpace) -> tuple[int, ...]:
@@ -75,21 +89,38 @@ def read(directory: pathlib.Path, space: LabelSpace) -> tuple[int, ...]:
     return class_groups.read(directory / CLUSTERS, space)
 
 
+def _ask_nobody(*_) -> tuple[dict, Answers]:
+    return {}, iter(())
+
+
 def _ask_network(
-    config: Config, base: pathlib.Path, made_by: str, space: LabelSpace
-) -> tuple[Source, dict, Answers]:
+    config: Config, workdir: Workdir, base: pathlib.Path, made_by: str, space: LabelSpace
+) -> tuple[dict, Answers]:
     """Prepares to ask a network about the images that were held out of its training."""
+    del workdir
     if not config.data.hold_out:
         raise ConfigError(
-            "config.data.hold_out is False, so that there are no images which the network has not "
-            "learnt from; set it to True and train the network anew"
+            "config.data.hold_out is False, so that no images were kept to ask the network about; "
+            "set it to True and train the network anew, or set config.structure.answers"
+        )
+    if config.data.judged_on == VALIDATION:
+        raise ConfigError(
+            "config.data.judged_on is 'validation', the very images that clusters are found on; "
+            "set it to 'test'"
+        )
+    if config.structure.top_k >= space.num_classes:
+        raise ConfigError(
+            f"config.structure.top_k is {config.structure.top_k}, but there are "
+            f"{space.num_classes} classes: each would be among the best of every image; take a "
+            "tenth of them or less"
         )
     source = sources.open_source(config.data, VALIDATION)
     inputs = {
         "network": artifacts.fingerprint_of(base, made_by),
+        "records": source.fingerprint,
         "views": networks.view_inputs(config, VALIDATION),
     }
-    return source, inputs, _network_answers(config, base, made_by, space, source)
+    return inputs, _network_answers(config, base, made_by, space, source)
 
 
 def _network_answers(
@@ -97,28 +128,28 @@ def _network_answers(
 ) -> Answers:
     batch_size = config.evaluation.batch_size
     ask = networks.load_predictor(config, base, made_by, space, VALIDATION, batch_size)
-    top_k = min(config.structure.top_k, space.num_classes)
     total, done = len(source), 0
     with show_progress("held-out images", total, 0, config.running.print_every_seconds) as show:
         for batch in batches.inference_batches(
             source, np.arange(total), batch_size=batch_size, num_views=1
         ):
             records = batch["record_id"][batch["mask"]]
-            best = best_classes(ask(batch)[batch["mask"]], top_k)
+            best = best_classes(ask(batch)[batch["mask"]], config.structure.top_k)
             yield best, [source.labels[record] for record in records]
             done += len(records)
             show(done)
 
 
 def _read_soft_targets(
-    config: Config, workdir: Workdir, space: LabelSpace
-) -> tuple[Source, dict, Answers]:
+    config: Config, workdir: Workdir, base: pathlib.Path, made_by: str, space: LabelSpace
+) -> tuple[dict, Answers]:
     """Prepares to read what teachers said of the training images, each of its own vertical."""
+    del base, made_by
     source = sources.open_source(config.data, "train")
     inputs = storing.store_inputs(config, workdir, space, source)
     store = SoftTargetStore(workdir.soft_targets, space, inputs)
-    asked = {"soft_targets": artifacts.fingerprint(inputs)}
-    return source, asked, _stored_answers(config, store, source)
+    asked = {"soft_targets": artifacts.fingerprint(inputs), "records": source.fingerprint}
+    return asked, _stored_answers(config, store, source)
 
 
 def _stored_answers(config: Config, store: SoftTargetStore, source: Source) -> Answers:

@@ -65,10 +65,11 @@ def _below(name: str, counts: dict[str, int]) -> dict[str, int]:
 
 
 def merge_verticals(layers: list[dict]) -> list[dict]:
-    """Sums the logits of all verticals into one row."""
+    """Sums the logits of all verticals, and those of all clusters, into one row."""
     merged: dict[str, dict] = {}
     for row in layers:
-        name = "logits" if row["layer"].startswith("logits/") else row["layer"]
+        part = row["layer"].partition("/")[0]
+        name = part if part.endswith("logits") else row["layer"]
         total = merged.setdefault(name, {"layer": name, "params": 0, "multiply_adds": 0})
         total["params"] += row["params"]
         total["multiply_adds"] += row["multiply_adds"]

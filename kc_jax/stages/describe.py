@@ -8,10 +8,9 @@ from rich.table import Table
 from kc_jax import artifacts
 from kc_jax.artifacts import Workdir
 from kc_jax.config import Config, Training
-from kc_jax.core.auxiliary import AuxiliarySpec
 from kc_jax.core.label_space import LabelSpace
 from kc_jax.data import sources
-from kc_jax.stages import counting, memory, networks
+from kc_jax.stages import counting, learn_structure, memory, networks
 
 # Each network, in the order of the tables, and the stage that trains it.
 TRAINED_BY = {
@@ -60,7 +59,10 @@ def run(config: Config, workdir: Workdir) -> bool:
 
 def _names(config: Config) -> list[str]:
     trained = [name for name, stage in TRAINED_BY.items() if stage in config.stages]
-    return trained or list(TRAINED_BY)
+    structure = config.structure
+    if structure.base == "generalist" and structure.num_clusters:
+        return trained or list(TRAINED_BY)
+    return [name for name in trained or TRAINED_BY if name != "structure"]
 
 
 def _inputs(config: Config, space: LabelSpace) -> str:
@@ -107,14 +109,11 @@ def describe_network(config: Config, training: Training, space: LabelSpace) -> d
 
 
 def _describe_structure(config: Config, space: LabelSpace) -> dict:
-    """Counts the network that auxiliary heads are grown on, with heads for even clusters."""
-    options = config.structure
-    base = config.generalist if options.base == "generalist" else config.student
-    auxiliary = ()
-    if options.num_clusters:
-        members = tuple(c % options.num_clusters for c in range(space.num_classes))
-        auxiliary = (AuxiliarySpec(members, options.widths, options.attach),)
-    model = networks.build_model(config.model, base, space, config.seed, auxiliary)
+    """Counts the generalist with auxiliary heads for even clusters."""
+    options, base = config.structure, config.generalist
+    members = [c % options.num_clusters for c in range(space.num_classes)]
+    spec = learn_structure.make_spec(options, members, base.head)
+    model = networks.build_model(config.model, base, space, config.seed, (spec,))
     widths = "-".join(map(str, options.widths))
     head = f"{base.head} and {options.num_clusters} auxiliary heads of {widths}"
     return {"head": head, **counting.count(config, model)}

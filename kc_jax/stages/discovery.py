@@ -2,35 +2,45 @@
 
 import dataclasses
 
+from kc_jax import artifacts
 from kc_jax.artifacts import Workdir
 from kc_jax.config import Config
 from kc_jax.data import sources
 from kc_jax.stages import clusters, train_generalist
 
-DISCOVERED = "discovered"
+DISCOVERED, STAGE = "discovered", "discover_verticals"
 
 
-def resolve(config: Config, workdir: Workdir) -> Config:
-    """Finds verticals where the configuration asks for it, and names their file in it.
+def run(config: Config, workdir: Workdir) -> bool:
+    """Finds verticals; tells whether there was anything to do.
 
     A generalist is trained on a part of the images and asked about the others, in a folder of its
     own; `config.structure` says into how many clusters its classes are divided, and how.
-
-    Args:
-      config: of the run.
-      workdir: of the run.
     """
-    if config.data.verticals != DISCOVERED:
-        return config
     own = workdir.discovery
     asked = dataclasses.replace(
         config,
         data=dataclasses.replace(config.data, verticals=sources.GIVEN, hold_out=True),
         structure=dataclasses.replace(config.structure, answers="network", permuted=False),
     )
-    train_generalist.run(asked, own)
+    did_any = train_generalist.run(asked, own)
     space = sources.load_label_space(asked.data)
-    clusters.find(asked, own, own.generalist, "train_generalist", space)
-    found = own.clusters(config.structure.name) / clusters.CLUSTERS
-    data = dataclasses.replace(config.data, verticals=str(found))
+    return clusters.find(asked, own, own.generalist, "train_generalist", space) or did_any
+
+
+def resolve(config: Config, workdir: Workdir) -> Config:
+    """Names the file of discovered verticals in a configuration that asks for them.
+
+    Args:
+      config: of the run.
+      workdir: of the run.
+
+    Raises:
+      MissingArtifactError: they were not found yet.
+    """
+    if config.data.verticals != DISCOVERED:
+        return config
+    found = workdir.discovery.clusters(config.structure.name)
+    artifacts.manifest_of(found, STAGE)
+    data = dataclasses.replace(config.data, verticals=str(found / clusters.CLUSTERS))
     return dataclasses.replace(config, data=data)

@@ -3,7 +3,7 @@
 import dataclasses
 import pathlib
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 
@@ -122,19 +122,22 @@ def single_networks(config: Config, workdir: Workdir, space: LabelSpace) -> list
     The first of generalist and the configuration's student is what the others must agree with.
     """
     students = {
-        path.name: Network(path.name, space, path, "train_student")
+        path.name: Network(path.name, space, path, networks.maker_of(path))
         for path in sorted(workdir.students.glob("*"))
     }
     generalist = Network("generalist", space, workdir.generalist, "train_generalist")
     if "train_student" in config.stages or not generalist.is_complete:
         artifacts.manifest_of(workdir.student(config.student.name), "train_student")
     first = generalist if generalist.is_complete else students.pop(config.student.name)
-    finished = [student for student in students.values() if student.is_complete]
-    return [first, *(student for student in finished if _is_comparable(student, first))]
+    finished = {name: student for name, student in students.items() if student.is_complete}
+    return [first, *(s for s in finished.values() if _is_comparable(s, first, finished))]
 
 
-def _is_comparable(student: Network, first: Network) -> bool:
-    """Tells whether a student comes from the same seed, records and networks as the first."""
+def _is_comparable(student: Network, first: Network, others: Mapping[str, Network]) -> bool:
+    """Tells whether a student comes from the same seed, records and networks as the first.
+
+    One that has grown on another student must have grown on what that is now.
+    """
     found, wanted = student.manifest["inputs"], dict(first.manifest["inputs"])
     if first.title == "generalist":
         wanted["generalist"] = first.fingerprint
@@ -142,6 +145,9 @@ def _is_comparable(student: Network, first: Network) -> bool:
     differing = [
         key for key in shared if key in found and key in wanted and found[key] != wanted[key]
     ]
+    base = found.get("base", {"name": "generalist"})["name"]
+    if base in others and others[base].fingerprint != found["base"]["fingerprint"]:
+        differing.append(f"base {base}")
     if differing:
         print(
             f"student {student.title} is left out: its {' and '.join(differing)} differ from the "

@@ -39,6 +39,7 @@ def run(config: Config, workdir: Workdir) -> bool:
         inputs = {
             "network": network.fingerprint,
             "records": source.fingerprint,
+            "label_spaces": [space.fingerprint, own.fingerprint],
             "views": networks.view_inputs(config, source.split),
             "num_views": test.num_views,
         }

@@ -1,5 +1,6 @@
 """Writes a trained student as a bundle: a folder of files that is used without its code."""
 
+import dataclasses
 import json
 import os
 import pathlib
@@ -96,7 +97,8 @@ def gather_facts(config: Config, workdir: Workdir) -> dict[str, Any]:
       MissingArtifactError, StaleArtifactError: see `run`.
     """
     name = config.student.name
-    manifest = artifacts.manifest_of(workdir.student(name), "train_student")
+    trained = workdir.student(name)
+    manifest = artifacts.manifest_of(trained, networks.maker_of(trained))
     space = sources.load_label_space(config.data)
     source = sources.open_source(config.data, "train")
     _check_inputs(config, workdir, manifest["inputs"], space, source)
@@ -109,6 +111,7 @@ def gather_facts(config: Config, workdir: Workdir) -> dict[str, Any]:
             "model": manifest["inputs"]["model"],
             "training": manifest["inputs"]["training"],
             "seed": manifest["inputs"]["seed"],
+            "auxiliary": [dataclasses.asdict(s) for s in networks.recorded_auxiliary(trained)],
             "params": manifest["params"],
             "images_seen": manifest["images_seen"],
         },
@@ -226,7 +229,9 @@ def _card(facts: dict, space: LabelSpace, calibration: Calibration) -> str:
         vertical_images=dict(zip(space.verticals, counts.tolist(), strict=True)),
         starts=space.starts,
         fit=calibration,
-        options=flax.traverse_util.flatten_dict(facts["network"], sep="."),
+        options=flax.traverse_util.flatten_dict(
+            {key: value for key, value in facts["network"].items() if key != "auxiliary"}, sep="."
+        ),
         versions=environment.versions(PACKAGES),
         platforms=PLATFORMS,
     )

@@ -18,7 +18,7 @@ from kc_jax.data import batches, sources, vertical_store
 from kc_jax.data.sources import Source
 from kc_jax.data.targets import SoftTargets, beside
 from kc_jax.progress import show_progress
-from kc_jax.stages import networks, training
+from kc_jax.stages import networks, tasks, training
 
 MADE_BY = "run_generations"
 STRICT = Tolerance(confidence=1.0, num_similar=2)
@@ -69,18 +69,18 @@ def train(config: Config, workdir: Workdir, generation: int) -> bool:
                 _signal_inputs(config, teacher, space, source, options.temperature)
             )
     inputs = {
-        **training.task_inputs(config, options, space, source, workdir, **upstream),
+        **tasks.task_inputs(config, options, space, source, workdir, **upstream),
         "generation": generation,
     }
     if artifacts.is_complete(directory, inputs):
         return False
-    task = training.Task(
+    task = tasks.Task(
         title=f"{config.generations.name} {generation}",
         directory=directory,
         training=options,
         space=space,
         record_ids=np.arange(len(source)),
-        targets=training.hard_targets(source, space, options),
+        targets=tasks.hard_targets(source, space, options),
         seed=seed,
         verticals=tuple(range(space.num_verticals)),
     )
@@ -93,8 +93,8 @@ def train(config: Config, workdir: Workdir, generation: int) -> bool:
 
 
 def _with_computed(
-    config: Config, task: training.Task, teacher: pathlib.Path, space: LabelSpace, source: Source
-) -> training.Task:
+    config: Config, task: tasks.Task, teacher: pathlib.Path, space: LabelSpace, source: Source
+) -> tasks.Task:
     """Lets the teacher look at every batch, the same views as the student's."""
     del source
     ask = networks.load_on_devices(config, teacher, MADE_BY, space, "train")
@@ -104,8 +104,8 @@ def _with_computed(
 
 
 def _with_stored(
-    config: Config, task: training.Task, teacher: pathlib.Path, space: LabelSpace, source: Source
-) -> training.Task:
+    config: Config, task: tasks.Task, teacher: pathlib.Path, space: LabelSpace, source: Source
+) -> tasks.Task:
     """Reads what the teacher said of a number of views, which the student sees in turn."""
     signal = stored_signal(config, teacher, space, source, task.training.temperature)
     return dataclasses.replace(

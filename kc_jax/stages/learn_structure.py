@@ -5,17 +5,19 @@ Self-informed structure learning, Warde-Farley et al. (2015).
 
 import dataclasses
 import pathlib
+from collections.abc import Sequence
 
 import numpy as np
 
 from kc_jax import artifacts
 from kc_jax.artifacts import Workdir
-from kc_jax.config import Config, ConfigError, Training
+from kc_jax.config import Config, ConfigError, Structure, Training
 from kc_jax.core.auxiliary import AuxiliarySpec
+from kc_jax.core.head_spec import HeadSpec
 from kc_jax.data import sources
-from kc_jax.stages import clusters, networks, training
+from kc_jax.stages import clusters, networks, tasks, training
 
-MADE_BY = "learn_structure"
+GENERALIST = "generalist"
 
 
 def run(config: Config, workdir: Workdir) -> bool:
@@ -26,52 +28,44 @@ def run(config: Config, workdir: Workdir) -> bool:
 
     Raises:
       MissingArtifactError: the base network is not trained yet.
+      StaleArtifactError: it was trained on other records or classes, or has another backbone.
       ConfigError: it cannot have such heads.
     """
     options = config.structure
     space = sources.load_label_space(config.data)
-    base, made_by = _base(workdir, options.base)
-    base_training = networks.recorded_options(base, made_by).training
-    if options.attach == "trunk" and base_training.head.startswith(("SC", "linear")):
-        raise ConfigError(
-            f"config.structure.attach is 'trunk', but {base} has the head {base_training.head}, "
-            "whose verticals share no trunk; set it to 'backbone'"
-        )
-    auxiliary = networks.recorded_auxiliary(base)
-    did_any = False
-    upstream = {options.base if options.base == "generalist" else "base": (
-        artifacts.fingerprint_of(base, made_by)
-    )}
-    if options.num_clusters:
-        found = workdir.clusters(options.name)
-        did_any = clusters.find(config, workdir, base, made_by, space)
-        members = clusters.read(found, space)
-        try:
-            spec = AuxiliarySpec(members, options.widths, options.attach)
-        except ValueError as error:
-            raise ConfigError(f"config.structure: {error}") from None
-        auxiliary = (*auxiliary, spec)
-        upstream["clusters"] = artifacts.fingerprint_of(found, MADE_BY)
-    trained = _training(config, base_training)
     source = sources.open_source(config.data, "train")
-    directory = workdir.student(options.name)
-    inputs = {
-        **training.task_inputs(config, trained, space, source, workdir, **upstream),
+    base, made_by = _base(workdir, options)
+    trained = _training(config, networks.recorded_options(base, made_by).training)
+    inputs = tasks.task_inputs(config, trained, space, source, workdir)
+    _check(config, trained, base, artifacts.manifest_of(base, made_by)["inputs"], inputs)
+    auxiliary, did_any = networks.recorded_auxiliary(base), False
+    fingerprint = artifacts.fingerprint_of(base, made_by)
+    inputs |= {
+        "base": {"name": options.base, "fingerprint": fingerprint},
         "widths": options.widths, "attach": options.attach, "learn": options.learn,
+        networks.MADE_BY: "learn_structure",
     }
+    if options.base == GENERALIST:
+        inputs[GENERALIST] = fingerprint
+    if options.num_clusters:
+        did_any = clusters.find(config, workdir, base, made_by, space)
+        members = clusters.read(workdir.clusters(options.name), space)
+        auxiliary = (*auxiliary, make_spec(options, members, trained.head))
+        inputs["clusters"] = artifacts.fingerprint(members)
+    directory = workdir.student(options.name)
     if artifacts.is_complete(directory, inputs):
         return did_any
     kept, frozen = _parts(options.learn, base, made_by)
-    task = training.Task(
+    task = tasks.Task(
         title=options.name,
         directory=directory,
         training=trained,
         space=space,
         record_ids=np.arange(len(source)),
-        targets=training.hard_targets(source, space, trained),
+        targets=tasks.hard_targets(source, space, trained),
         seed=config.seed,
         verticals=tuple(range(space.num_verticals)),
-        start=training.Start(base, made_by, kept),
+        start=tasks.Start(base, made_by, kept),
         auxiliary=auxiliary,
         frozen=frozen,
     )
@@ -79,20 +73,73 @@ def run(config: Config, workdir: Workdir) -> bool:
     return True
 
 
-def _base(workdir: Workdir, name: str) -> tuple[pathlib.Path, str]:
-    if name == "generalist":
+def make_spec(options: Structure, members: Sequence[int], head: str) -> AuxiliarySpec:
+    """Describes the heads that are to grow.
+
+    Args:
+      options: of the structure.
+      members: the cluster of each class.
+      head: of the base network, in the papers' notation.
+
+    Raises:
+      ConfigError: there cannot be such heads.
+    """
+    spec = HeadSpec.parse(head)
+    if options.attach == "trunk" and (spec.trunk_structured or not spec.trunk_width):
+        raise ConfigError(
+            f"config.structure.attach is 'trunk', but the base network's head is {head}, which has "
+            "no trunk that all verticals share; set it to 'backbone'"
+        )
+    try:
+        return AuxiliarySpec(tuple(members), options.widths, options.attach)
+    except ValueError as error:
+        raise ConfigError(f"config.structure: {error}") from None
+
+
+def _base(workdir: Workdir, options: Structure) -> tuple[pathlib.Path, str]:
+    if options.base == GENERALIST:
         return workdir.generalist, "train_generalist"
-    return workdir.student(name), f"{MADE_BY} or train_student"
+    if options.base == options.name:
+        raise ConfigError(
+            f"config.structure.name and .base are both {options.name!r}; a network cannot grow on "
+            "itself: give the new one another name"
+        )
+    return workdir.student(options.base), "learn_structure or train_student"
 
 
 def _training(config: Config, base: Training) -> Training:
-    """Gives how the base was trained, but for what the structure says itself."""
+    """Gives how the base was trained, but from labels and as the structure says."""
     options = config.structure
     return dataclasses.replace(
         base, init_from="scratch", distill_weight=0.0, num_epochs=options.num_epochs,
         batch_size=options.batch_size, microbatches=options.microbatches,
         optimizer=options.optimizer,
     )
+
+
+def _check(
+    config: Config, trained: Training, base: pathlib.Path, found: dict, wanted: dict
+) -> None:
+    """Refuses before anything is computed what would end badly."""
+    shared = ("records", "label_space", "views", "model")
+    differences = artifacts.describe_differences(
+        *(artifacts.as_json({key: inputs[key] for key in shared}) for inputs in (found, wanted))
+    )
+    if differences:
+        raise artifacts.StaleArtifactError(
+            f"{base} was made from other inputs:\n  " + "\n  ".join(differences)
+            + "\nTrain it anew, or take the configuration that it was trained with"
+        )
+    if trained.loss != "sigmoid":
+        raise ConfigError(
+            f"{base} is a softmax network, to which no heads are added; train it with the loss "
+            "'sigmoid'"
+        )
+    if config.mesh.model != 1 or config.mesh.layout == "tiled":
+        raise ConfigError(
+            "auxiliary heads are not laid out in tiles; set config.mesh.model to 1 and "
+            "config.mesh.layout to 'auto'"
+        )
 
 
 def _parts(

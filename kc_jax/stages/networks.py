@@ -3,7 +3,7 @@
 import dataclasses
 import functools
 import pathlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import flax
@@ -27,6 +27,7 @@ from kc_jax.models.classifier import Classifier
 from kc_jax.options import build_part
 from kc_jax.train import checkpoint, layout, step
 
+MADE_BY = "made_by"  # In the inputs of a network that stands in for one of another stage.
 DTYPES = {"float32": jnp.float32, "bfloat16": jnp.bfloat16}
 
 
@@ -193,9 +194,19 @@ def recorded_options(directory: pathlib.Path, made_by: str) -> Recorded:
     )
 
 
+def maker_of(directory: pathlib.Path) -> str:
+    """Names the stage that makes what lies among the students: `train_student`, but for some."""
+    manifest = artifacts.read_json(directory / artifacts.MANIFEST, {"inputs": {}})
+    return manifest["inputs"].get(MADE_BY, "train_student")
+
+
 def recorded_auxiliary(directory: pathlib.Path) -> tuple[AuxiliarySpec, ...]:
     """Reads a network's auxiliary heads, if it has any."""
-    specs = artifacts.read_json(directory / artifacts.AUXILIARY, [])
+    return specs_of(artifacts.read_json(directory / artifacts.AUXILIARY, []))
+
+
+def specs_of(specs: Sequence[Mapping[str, Any]]) -> tuple[AuxiliarySpec, ...]:
+    """Reads auxiliary heads back from the JSON of their specs."""
     return tuple(
         AuxiliarySpec(tuple(s["cluster_of_class"]), tuple(s["widths"]), s["attach"]) for s in specs
     )

@@ -55,8 +55,10 @@ def run(config: Config, workdir: Workdir) -> bool:
       MissingArtifactError: no clusters were found, or nothing was judged.
     """
     space = sources.load_label_space(config.data)
-    structures = read_structures(workdir, space)
     results = artifacts.read_json(workdir.results, None)
+    structures = [
+        s for s in read_structures(workdir, space) if results and s.name in results["methods"]
+    ]
     if not structures or results is None:
         missing = workdir.structures if not structures else workdir.results
         raise artifacts.MissingArtifactError(
@@ -65,7 +67,8 @@ def run(config: Config, workdir: Workdir) -> bool:
     methods = {name: v for name, v in results["methods"].items() if name != "specialists"}
     rows = _rows(methods, {structure.name: structure for structure in structures})
     inputs = artifacts.fingerprint([
-        config.name, rows, [s.inputs for s in structures], report_pages.template_texts(),
+        config.name, rows, [[s.inputs, s.members.tolist()] for s in structures],
+        report_pages.template_texts(),
     ])
     page = workdir.structures_report
     is_new = not report_pages.is_written(page, inputs)
@@ -112,9 +115,11 @@ def _page(
     shown = [structure for structure in structures if not structure.inputs["permuted"]]
     figures = {}
     for structure in shown:
-        counts = scipy.sparse.load_npz(workdir.clusters(structure.name) / clusters.COUNTS)
-        figure = structure_figures.similarity(counts, structure.members)
-        figures[structure.name] = report_figures.to_png(figure)
+        path = workdir.clusters(structure.name) / clusters.COUNTS
+        if path.exists():  # Not where verticals are the clusters.
+            counts = scipy.sparse.load_npz(path)
+            figure = structure_figures.similarity(counts, structure.members)
+            figures[structure.name] = report_figures.to_png(figure)
     return report_pages.render(
         "structures.html.jinja", name=config.name, inputs=inputs, rows=rows,
         structures=shown, figures=figures,
@@ -142,7 +147,10 @@ def _clusters(space: LabelSpace, structure: Structure) -> list[dict]:
 def _print(rows: list[dict]) -> None:
     table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 0, 0, 1))
     table.add_column("network")
-    for heading in (f"mAP at {rows[0]['k']}", "top-1", "multiply-adds", "to base", "Rand index"):
+    first = rows[0]["name"]
+    for heading in (
+        f"mAP at {rows[0]['k']}", "top-1", "multiply-adds", f"to {first}", "Rand index"
+    ):
         table.add_column(heading, justify="right")
     for row in rows:
         agreement = "" if row["rand_index"] is None else f"{row['rand_index']:.2f}"

@@ -18,7 +18,7 @@ from kc_jax.core import ensembles
 from kc_jax.data import batches, sources
 from kc_jax.data.sources import Source
 from kc_jax.progress import show_progress
-from kc_jax.stages import generations, judging, networks, speed, training
+from kc_jax.stages import generations, judging, networks, speed, tasks
 from kc_jax.stages.judging import TestSet
 
 SCORES, TRAINING_SCORES = "scores.npy", "training_scores.json"
@@ -83,7 +83,7 @@ def _test_set(config: Config) -> TestSet:
     mesh = sharding.make_mesh(config.mesh.data, config.mesh.model)
     sharding.check_batch_size(mesh, config.evaluation.batch_size, "evaluation.batch_size")
     source = sources.open_source(config.data, config.data.judged_on)
-    training.check_single_labels(source)
+    tasks.check_single_labels(source)
     return TestSet(source, sources.load_label_space(config.data), config.data.test_views)
 
 
@@ -131,6 +131,7 @@ def _ask(config: Config, test: TestSet, member: Member) -> bool:
     scores_of = functools.partial(_scores, config, ask, title)
     everything = np.arange(len(test.source))
     shape = (test.num_views * len(everything), test.space.num_classes)
+    (member.answers / SCORES).unlink(missing_ok=True)  # Of an interrupted run.
     num_bytes = 4 * shape[0] * shape[1]
     disk_space.check_space(member.answers, num_bytes, "a network's scores of the test images")
     kept = np.lib.format.open_memmap(

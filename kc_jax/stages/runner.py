@@ -29,6 +29,7 @@ from kc_jax.stages import (
 )
 
 STAGES = {
+    discovery.STAGE: discovery.run,
     "describe": describe.run,
     "train_generalist": train_generalist.run,
     "train_teachers": train_teachers.run,
@@ -48,6 +49,17 @@ STAGES = {
 }
 
 
+def planned(config: Config, names: Sequence[str]) -> list[str]:
+    """Lists the stages to run: those named, after the discovery of verticals where it is asked for.
+
+    Args:
+      config: of the run.
+      names: of stages, in order.
+    """
+    is_first = config.data.verticals == discovery.DISCOVERED and discovery.STAGE not in names
+    return [*[discovery.STAGE] * is_first, *names]
+
+
 def run_stages(
     config: Config, workdir: Workdir, names: Sequence[str], redo: Sequence[str] = ()
 ) -> None:
@@ -63,14 +75,14 @@ def run_stages(
       UnwritableFolderError: nothing can be written in the working directory.
     """
     artifacts.make_folder(workdir.root, "workdir")
-    config = discovery.resolve(config, workdir)
     for name in redo:
         for path in outputs(config, workdir)[name]:
             artifacts.remove(path)
     written = dataclasses.asdict(config)
-    for name in names:
+    for name in planned(config, names):
         start = time.monotonic()
-        did_work = STAGES[name](config, workdir)
+        resolved = config if name == discovery.STAGE else discovery.resolve(config, workdir)
+        did_work = STAGES[name](resolved, workdir)
         seconds = time.monotonic() - start
         if not workdir.config.exists():
             artifacts.write_json(workdir.config, written)
@@ -85,6 +97,7 @@ def run_stages(
 def outputs(config: Config, workdir: Workdir) -> dict[str, list]:
     """Names what each stage writes."""
     return {
+        discovery.STAGE: [workdir.discovery.root],
         "describe": [workdir.describe],
         "train_generalist": [workdir.generalist],
         "train_teachers": [workdir.teachers],

@@ -53,7 +53,7 @@ def structures_table(title: str, names: Sequence[str], results: Sequence[Mapping
     del metrics["ancestor_ap"]
     lines = _head(
         title, results, f"{results[0]['classes']} classes", ("network",),
-        (*metrics.values(), "multiply-adds", "to base"),
+        (*metrics.values(), "multiply-adds", "to generalist"),
     )
     for name in ("generalist", *names):
         runs = [result["methods"][name] for result in results]

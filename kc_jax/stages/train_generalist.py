@@ -6,23 +6,23 @@ from kc_jax import artifacts
 from kc_jax.artifacts import Workdir
 from kc_jax.config import Config
 from kc_jax.data import sources
-from kc_jax.stages import training
+from kc_jax.stages import tasks, training
 
 
 def run(config: Config, workdir: Workdir) -> bool:
     """Trains the generalist; tells whether there was anything to do."""
     space = sources.load_label_space(config.data)
     source = sources.open_source(config.data, "train")
-    inputs = training.task_inputs(config, config.generalist, space, source, workdir)
+    inputs = tasks.task_inputs(config, config.generalist, space, source, workdir)
     if artifacts.is_complete(workdir.generalist, inputs):
         return False
-    task = training.Task(
+    task = tasks.Task(
         title="generalist",
         directory=workdir.generalist,
         training=config.generalist,
         space=space,
         record_ids=np.arange(len(source)),
-        targets=training.hard_targets(source, space, config.generalist),
+        targets=tasks.hard_targets(source, space, config.generalist),
         seed=config.seed,
         verticals=tuple(range(space.num_verticals)),
     )

@@ -10,7 +10,7 @@ from kc_jax.config import Config
 from kc_jax.data import sources
 from kc_jax.data.soft_target_store import SoftTargetStore
 from kc_jax.data.targets import mix
-from kc_jax.stages import training
+from kc_jax.stages import tasks, training
 from kc_jax.stages.storing import store_inputs
 
 
@@ -28,7 +28,7 @@ def run(config: Config, workdir: Workdir) -> bool:
         store = store_inputs(config, workdir, space, source)
         upstream["soft_targets"] = artifacts.fingerprint(store)
     directory = workdir.student(student.name)
-    inputs = training.task_inputs(config, student, space, source, workdir, **upstream)
+    inputs = tasks.task_inputs(config, student, space, source, workdir, **upstream)
     if artifacts.is_complete(directory, inputs):
         return False
     if workdir.soft_targets.exists() and not student.distill_weight:
@@ -36,12 +36,12 @@ def run(config: Config, workdir: Workdir) -> bool:
             f"{student.name} learns from labels alone: config.student.distill_weight is 0, so the "
             f"soft targets in {workdir.soft_targets} are not read", file=sys.stderr,
         )
-    targets, num_views = training.hard_targets(source, space, student), None
+    targets, num_views = tasks.hard_targets(source, space, student), None
     if student.distill_weight:
         soft = SoftTargetStore(workdir.soft_targets, space, store)
         targets = mix(targets, soft, student.distill_weight)
         num_views = soft.num_views
-    task = training.Task(
+    task = tasks.Task(
         title=student.name,
         directory=directory,
         training=student,

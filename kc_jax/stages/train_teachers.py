@@ -6,7 +6,7 @@ from kc_jax import artifacts
 from kc_jax.artifacts import Workdir
 from kc_jax.config import Config, ConfigError
 from kc_jax.data import sources
-from kc_jax.stages import processes, training
+from kc_jax.stages import processes, tasks, training
 
 
 def run(config: Config, workdir: Workdir) -> bool:
@@ -23,7 +23,7 @@ def run(config: Config, workdir: Workdir) -> bool:
     missing = []
     for vertical_id, name in enumerate(space.verticals):
         own = space.restrict(vertical_id)
-        inputs = training.task_inputs(config, config.teachers, own, source, workdir)
+        inputs = tasks.task_inputs(config, config.teachers, own, source, workdir)
         if not artifacts.is_complete(workdir.teacher(name), inputs):
             missing.append((config, workdir, vertical_id))
     num_processes = _num_processes(config.running.teacher_processes, len(missing))
@@ -47,13 +47,13 @@ def _train(config: Config, workdir: Workdir, vertical_id: int) -> None:
     space = sources.load_label_space(config.data)
     source = sources.open_source(config.data, "train")
     name = space.verticals[vertical_id]
-    training.train_network(config, training.Task(
+    training.train_network(config, tasks.Task(
         title=f"teacher {vertical_id + 1}/{space.num_verticals} {name}",
         directory=workdir.teacher(name),
         training=config.teachers,
         space=space.restrict(vertical_id),
         record_ids=source.records_of(space, vertical_id),
-        targets=training.hard_targets(source, space, config.teachers, vertical_id),
+        targets=tasks.hard_targets(source, space, config.teachers, vertical_id),
         seed=config.seed + 1 + vertical_id,
         verticals=(vertical_id,),
     ), workdir)

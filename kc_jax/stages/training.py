@@ -3,7 +3,6 @@
 import dataclasses
 import functools
 import itertools
-import pathlib
 import sys
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -13,142 +12,17 @@ import numpy as np
 from jax.sharding import Mesh
 
 from kc_jax import artifacts, sharding
-from kc_jax.config import Config, ConfigError, Training
-from kc_jax.core.auxiliary import AuxiliarySpec
-from kc_jax.core.label_space import LabelSpace
+from kc_jax.config import Config
 from kc_jax.data import sources
 from kc_jax.data.batches import Batch, records_of_step, train_batches
-from kc_jax.data.targets import Targets, label_targets
 from kc_jax.models.classifier import Classifier
 from kc_jax.progress import show_progress
 from kc_jax.stages import backbone_weights, balancing, networks, watching
+from kc_jax.stages.tasks import Start, Task
 from kc_jax.train import checkpoint, feed, hooks, layout, objective, optimizer, sinks, step
 from kc_jax.train.loop import fit
 from kc_jax.train.state import TrainState, count, digest, make_state
 from kc_jax.train.transfer import transfer
-
-
-@dataclasses.dataclass(frozen=True)
-class Start:
-    """Says which network another one starts from.
-
-    Attributes:
-      directory: of the network.
-      made_by: the stage that makes it, for the error.
-      parts: that are copied.
-    """
-
-    directory: pathlib.Path
-    made_by: str
-    parts: tuple[str, ...]
-
-
-@dataclasses.dataclass(frozen=True)
-class Task:
-    """Says what one network is to learn.
-
-    Attributes:
-      title: for the person who watches.
-      directory: of the network.
-      training: how it is trained.
-      space: its label space.
-      record_ids: i64[n], the records it is trained on.
-      targets: of a record and view, in ids of ``space``.
-      num_views: views of a record shown in turn; None shows a new one every epoch.
-      seed: of initial variables and the records' order.
-      verticals: the verticals of ``space`` in the generalist's label space.
-      signal: adds what a teacher says to a batch on the devices; None where nobody is asked.
-      start: the network that it starts from; None for what ``training.init_from`` says.
-      auxiliary: its auxiliary heads.
-      frozen: parts that do not learn, besides those that the configuration freezes.
-    """
-
-    title: str
-    directory: pathlib.Path
-    training: Training
-    space: LabelSpace
-    record_ids: np.ndarray
-    targets: Targets
-    seed: int
-    verticals: tuple[int, ...]
-    num_views: int | None = None
-    signal: Callable[[Batch], Batch] | None = None
-    start: Start | None = None
-    auxiliary: tuple[AuxiliarySpec, ...] = ()
-    frozen: tuple[str, ...] = ()
-
-
-def task_inputs(
-    config: Config, training: Training, space: LabelSpace, source: sources.Source,
-    workdir: artifacts.Workdir, **upstream: str,
-) -> dict:
-    """Lists what a trained network depends on, for its manifest.
-
-    Args:
-      config: of the run.
-      training: of the network.
-      space: its label space.
-      source: of the training records.
-      workdir: where the generalist lies, if the network starts from it.
-      **upstream: fingerprints of what else it learns from.
-
-    Raises:
-      MissingArtifactError: it starts from the generalist, which is not trained yet.
-    """
-    if training.init_from == "generalist":
-        upstream["generalist"] = artifacts.fingerprint_of(workdir.generalist, "train_generalist")
-    return {
-        "seed": config.seed,
-        "views": networks.view_inputs(config, "train"),
-        "model": {
-            **dataclasses.asdict(config.model),
-            # The content counts, wherever it lies.
-            "backbone_init_from": backbone_weights.fingerprint(config.model.backbone_init_from),
-        },
-        "training": dataclasses.asdict(training),
-        "label_space": space.fingerprint,
-        "records": source.fingerprint,
-        **upstream,
-    }
-
-
-def check_single_labels(source: sources.Source) -> None:
-    """Checks that a softmax fits the records: each has one label.
-
-    Raises:
-      ConfigError: names a record that has none or several.
-    """
-    for record, labels in enumerate(source.labels):
-        if len(set(labels)) != 1:
-            raise ConfigError(
-                f"record {record} of {source.split!r} has {len(set(labels))} labels; a softmax "
-                "takes every image for exactly one; set the loss to 'sigmoid'"
-            )
-
-
-def hard_targets(
-    source: sources.Source, space: LabelSpace, training: Training, vertical_id: int | None = None
-) -> Targets:
-    """Makes the targets that labels give, smeared where the training asks for it.
-
-    Args:
-      source: of the records.
-      space: label space of all classes.
-      training: for label smearing.
-      vertical_id: keeps the labels of this vertical only, in ids of its own; None keeps all.
-
-    Raises:
-      ConfigError: the loss is a softmax, but a record has no label or several.
-    """
-    if training.loss == "softmax":
-        check_single_labels(source)
-    classes = range(space.num_classes) if vertical_id is None else space.classes_of(vertical_id)
-
-    def positives(class_ids):
-        smeared = space.smear(class_ids) if training.label_smearing else class_ids
-        return [c - classes.start for c in smeared if c in classes]
-
-    return label_targets([positives(class_ids) for class_ids in source.labels])
 
 
 def train_network(config: Config, task: Task, workdir: artifacts.Workdir) -> None:

@@ -44,7 +44,7 @@ def facts(calibration=None, training_images=(0, 3, 5, 2, 4, 1)):
         "name": "small", "fingerprint": "0123", "label_space": SPACE.to_json(),
         "network": {
             "model": {"backbone": "pixels"}, "training": {"head": "FC6-SC4"}, "seed": 0,
-            "params": 1234, "images_seen": 64,
+            "params": 1234, "images_seen": 64, "auxiliary": [],
         },
         "data": {
             "source": "tfds_folder", "variant": "", "records": "4567", "num_records": 15,

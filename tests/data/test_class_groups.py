@@ -26,6 +26,12 @@ def test_rows_come_in_any_order(tmp_path):
     (None, "cannot be read as groups of classes .FileNotFoundError"),
     ("class_id,name\n0,a\n", "KeyError: 'cluster'.*expected a CSV with the columns class_id"),
     ("class_id,name,cluster\nx,a,0\n", "ValueError"),
+    ("class_id,name,cluster\n" + "".join(
+        f"{c},{name},{3 * (c > 2)}\n" for c, name in enumerate(SPACE.names)
+    ), "has no class in cluster 1; number its 2 clusters from 0"),
+    ("class_id,name,cluster\n" + "".join(
+        f"{c},{name},{c - 1}\n" for c, name in enumerate(SPACE.names)
+    ), "has no class in cluster 4"),
     ("class_id,name,cluster\n0,a,0\n", "is about 1 other classes than the 5 of the label space"),
 ])
 def test_another_file_is_named(tmp_path, content, message):

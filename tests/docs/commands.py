@@ -37,6 +37,7 @@ ELSEWHERE = {
     r"--config=configs/folder\.py": "tests/docs/test_your_own_data.py",
     r"^pip install kc_jax\[": "not run: [dev] has it, which .ci/run installs",
     r"^python3 -m venv onnx": "not run: an environment of its own, of a gigabyte",
+    r"configs/self_informed\.py:photographs": "not run: photographs; the same on glyphs is run",
     r"configs/generations\.py:photographs": "not run: photographs; the same on glyphs is run",
     r"configs/tfds\.py": "not run: needs the download; test_shipped_configs.py builds them",
     r"--config\.data\.synthetic=true": "tests/stages/test_synthetic.py",
@@ -64,6 +65,7 @@ SMALL = {
     "configs/eft.py:embedded": "configs/eft.py:smoke",
     "configs/eft.py:embedded_full": "configs/eft.py:smoke",
     "configs/generations.py": "configs/generations.py:smoke",
+    "configs/self_informed.py": "configs/self_informed.py:smoke",
 }
 
 

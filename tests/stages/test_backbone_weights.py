@@ -10,7 +10,7 @@ import safetensors.numpy
 from kc_jax import artifacts
 from kc_jax.data import sources
 from kc_jax.errors import UserError
-from kc_jax.stages import backbone_weights, memory, networks, runner, training
+from kc_jax.stages import backbone_weights, memory, networks, runner, tasks, training
 from kc_jax.train.state import digest
 from tests.models import torch_tensors
 from tests.stages import shipped
@@ -100,7 +100,7 @@ def test_the_generalists_backbone_comes_before_the_files(finished, tmp_path):
 def started_variables(config, workdir):
     space = sources.load_label_space(config.data)
     model = networks.build_model(config.model, config.student, space, config.seed)
-    task = training.Task(
+    task = tasks.Task(
         "student", workdir.root, config.student, space, np.arange(1), None, 0,
         tuple(range(space.num_verticals)),
     )

@@ -10,7 +10,7 @@ from kc_jax import artifacts, sharding
 from kc_jax.config import ConfigError
 from kc_jax.data import sources
 from kc_jax.errors import UserError
-from kc_jax.stages import generations, networks, report_generations, runner, training
+from kc_jax.stages import generations, networks, report_generations, runner, tasks
 from kc_jax.train import hooks, objective
 from tests.reference import losses as reference
 from tests.stages import shipped
@@ -179,7 +179,7 @@ def test_no_teacher_is_asked_where_it_has_no_weight(data_directory, tmp_path):
 def test_records_of_several_labels_are_refused():
     source = sources.Source("train", ((1,), (2, 3)), None, "fingerprint")
     with pytest.raises(ConfigError, match="record 1 of 'train' has 2 labels"):
-        training.check_single_labels(source)
+        tasks.check_single_labels(source)
 
 
 def test_a_page_without_results_is_refused(data_directory, tmp_path):

@@ -10,10 +10,19 @@ import scipy.sparse
 
 from configs import self_informed
 from kc_jax import artifacts
-from kc_jax.bundle import Bundle
+from kc_jax.bundle import Bundle, files
 from kc_jax.config import ConfigError
 from kc_jax.data import augment, batches, class_groups, sources
-from kc_jax.stages import clusters, networks, report_structures, runner
+from kc_jax.errors import UserError
+from kc_jax.stages import (
+    clusters,
+    discovery,
+    evaluate_given,
+    learn_structure,
+    networks,
+    report_structures,
+    runner,
+)
 from kc_jax.train.state import digest
 from tests.reference import structure as reference
 from tests.stages import shipped
@@ -91,6 +100,17 @@ def test_clusters_are_those_of_held_out_confusions(done):
     assert names == list(space.names)
 
 
+def test_the_bundle_is_rebuilt_with_its_heads(done, tmp_path):
+    """As scripts/export_onnx.py does, from an environment of its own."""
+    config, workdir = done
+    directory = workdir.bundle("confusions")
+    network = artifacts.read_json(directory / files.NETWORK)
+    (spec,) = networks.specs_of(network["auxiliary"])
+    assert spec == networks.recorded_auxiliary(workdir.student("confusions"))[0]
+    card = (directory / files.CARD).read_text("utf-8")
+    assert "one of 8-8 units for each of 3 clusters" in card and "cluster_of_class" not in card
+
+
 def test_the_control_has_the_same_sizes(copy):
     config, workdir = copy
     permuted = changed(config, name="at_random", permuted=True)
@@ -114,6 +134,7 @@ def test_heads_are_grown_twice(copy):
     assert costs[0] < costs[1] < costs[2]
 
 
+@pytest.mark.slow
 def test_all_of_an_augmented_network_is_fine_tuned(copy):
     config, workdir = copy
     tuned = changed(config, name="tuned", base="confusions", num_clusters=0, learn="all")
@@ -161,23 +182,100 @@ def test_a_page_without_clusters_is_refused(done, tmp_path):
         report_structures.run(config, artifacts.Workdir(tmp_path))
 
 
+def with_data(config, **options):
+    return dataclasses.replace(config, data=dataclasses.replace(config.data, **options))
+
+
 @pytest.mark.parametrize("options, message", [
-    ({"num_clusters": 5000}, "config.structure, on .* images: 5000 clusters are asked"),
+    ({"num_clusters": 5000}, "config.structure: 5000 clusters are asked"),
     ({"base": "nobody"}, "nobody.* run the stage learn_structure or train_student"),
+    ({"base": "other"}, "config.structure.name and .base are both 'other'"),
+    ({"largest": 0.5}, "config.structure.largest is 0.5; expected 0, no limit, or at least 1"),
+    ({"top_k": 1000}, "config.structure.top_k is 1000, but there are"),
+    ({"widths": ()}, r"config.structure: widths are \(\)"),
 ])
 def test_what_cannot_be_is_refused(copy, options, message):
     config, workdir = copy
-    with pytest.raises(Exception, match=message):
-        runner.run_stages(changed(config, name="other", **options), workdir, ["learn_structure"])
+    with pytest.raises(UserError, match=message):
+        runner.run_stages(
+            changed(config, **{"name": "other", **options}), workdir, ["learn_structure"]
+        )
 
 
+@pytest.mark.parametrize("spoil, message", [
+    (lambda config: with_data(config, hold_out=False), "made from other inputs:\n  records: "),
+    (lambda config: with_data(config, seed=9), "views.seed: 0 → 9"),
+    (lambda config: with_data(config, judged_on="validation"), "judged_on is 'validation', the v"),
+    (lambda config: dataclasses.replace(
+        config, mesh=dataclasses.replace(config.mesh, layout="tiled")
+     ), "auxiliary heads are not laid out in tiles"),
+])
+def test_another_base_or_purpose_is_refused(copy, spoil, message):
+    config, workdir = copy
+    with pytest.raises(UserError, match=message):
+        runner.run_stages(
+            changed(spoil(config), name="other"), workdir, ["learn_structure"]
+        )
+
+
+@pytest.mark.slow
 def test_images_must_be_held_out(copy):
     config, workdir = copy
-    config = dataclasses.replace(config, data=dataclasses.replace(config.data, hold_out=False))
+    config = with_data(config, hold_out=False)
+    runner.run_stages(config, workdir, ["train_generalist"], ["train_generalist"])
     with pytest.raises(ConfigError, match="config.data.hold_out is False"):
         runner.run_stages(changed(config, name="other"), workdir, ["learn_structure"])
 
 
+def test_heads_need_a_trunk_that_is_shared(finished):
+    config, _ = finished
+    options = dataclasses.replace(config.structure, attach="trunk")
+    for head in ("SC8-SC4", " SC8-SC4", "linear"):
+        with pytest.raises(ConfigError, match="has no trunk that all verticals share"):
+            learn_structure.make_spec(options, (0, 1), head)
+
+
+def test_edited_clusters_are_other_inputs(copy):
+    config, workdir = copy
+    path = workdir.clusters("confusions") / clusters.CLUSTERS
+    space = sources.load_label_space(config.data)
+    members = members_of(config, workdir)
+    class_groups.write(path, space, np.roll(members, 1))
+    with pytest.raises(artifacts.StaleArtifactError, match="clusters: "):
+        runner.run_stages(config, workdir, ["learn_structure"])
+
+
+@pytest.mark.slow
+def test_a_network_whose_base_is_another_now_is_not_judged(copy, capsys):
+    config, workdir = copy
+    again = changed(config, name="twice", base="confusions")
+    runner.run_stages(again, workdir, ["learn_structure"])
+    other = changed(config, num_epochs=1.0)
+    runner.run_stages(other, workdir, ["learn_structure"], ["learn_structure"])
+    runner.run_stages(other, workdir, ["evaluate"], ["evaluate"])
+    assert "student twice is left out: its base confusions differ" in capsys.readouterr().err
+    assert set(artifacts.read_json(workdir.results)["methods"]) == {"generalist", "confusions"}
+
+
+@pytest.mark.slow
+def test_verticals_are_clusters_too(finished, tmp_path):
+    """A head for each vertical, on a distilled and self-paced student."""
+    config, workdir = finished
+    config = changed(config, answers="verticals", base="student", name="by_vertical", widths=(8,),
+                     num_epochs=1.0)
+    copy = artifacts.Workdir(shutil.copytree(workdir.root, tmp_path / "copy"))
+    runner.run_stages(config, copy, ["learn_structure", "evaluate", "report_structures"])
+    space = sources.load_label_space(config.data)
+    np.testing.assert_array_equal(
+        members_of(config, copy, "by_vertical"), space.vertical_of_class
+    )
+    before, after = digests(copy.student("student")), digests(copy.student("by_vertical"))
+    assert before["backbone"] == after["backbone"] and before["logits"] != after["logits"]
+    assert "by_vertical" in artifacts.read_json(copy.results)["methods"]
+    assert "1.00" in copy.structures_report.read_text("utf-8")
+
+
+@pytest.mark.slow
 def test_found_verticals_serve_specialists_and_student(data_directory, tmp_path):
     config = shipped.smoke(
         data_directory, data__verticals="discovered", structure__num_clusters=3,
@@ -194,9 +292,29 @@ def test_found_verticals_serve_specialists_and_student(data_directory, tmp_path)
     methods = artifacts.read_json(workdir.results_given)["methods"]
     assert set(methods) == {"generalist", "student"}
     assert set(methods["student"]["vertical_ap"]) == set(given.verticals)
-    before = workdir.results_given.stat().st_mtime_ns
-    runner.run_stages(config, workdir, stages)
-    assert workdir.results_given.stat().st_mtime_ns != before  # Written anew, judged no more.
+    assert artifacts.read_json(workdir.config)["data"]["verticals"] == "discovered"
+    assert "discover_verticals" in artifacts.read_json(workdir.seconds)
+    for stage in ("discover_verticals", "train_generalist", "train_student"):
+        again = config if stage == "discover_verticals" else discovery.resolve(config, workdir)
+        assert not runner.STAGES[stage](again, workdir)
+    shorter = dataclasses.replace(
+        config, generalist=dataclasses.replace(config.generalist, num_epochs=1.0)
+    )
+    with pytest.raises(artifacts.StaleArtifactError, match="--redo=all"):
+        runner.run_stages(shorter, workdir, stages)
+    names = runner.planned(shorter, stages)
+    runner.run_stages(shorter, workdir, names, names)
+
+
+def test_verticals_are_not_given_where_they_were_not_found(data_directory, tmp_path):
+    config = shipped.smoke(data_directory, data__verticals="discovered")
+    with pytest.raises(artifacts.MissingArtifactError, match="run the stage discover_verticals"):
+        discovery.resolve(config, artifacts.Workdir(tmp_path))
+
+
+def test_given_verticals_are_judged_by_evaluate(finished):
+    with pytest.raises(ConfigError, match="config.data.verticals is 'given'"):
+        evaluate_given.run(*finished)
 
 
 def test_judging_on_given_verticals_gives_what_judging_on_them_at_once_does(finished, tmp_path):
@@ -217,6 +335,7 @@ def test_judging_on_given_verticals_gives_what_judging_on_them_at_once_does(fini
             assert found[name]["vertical_ap"][vertical] == pytest.approx(value, abs=1e-6)
 
 
+@pytest.mark.slow
 def test_clusters_are_found_in_soft_targets_too(finished, tmp_path):
     config, workdir = finished
     config = changed(config, answers="soft_targets", num_clusters=3, top_k=3, name="stored",
