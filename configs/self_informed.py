@@ -49,7 +49,7 @@ def smoke():
     config = informed(common.get_config("self_informed_smoke"))
     config.data.update({"variant": "smoke", "test_views": 2})
     config.generalist.head = "FC16-FC8"
-    config.structure.update({"num_clusters": 3, "widths": (8, 8), "top_k": 3})
+    config.structure.update({"num_clusters": 3, "widths": (8, 8), "top_k": 8})
     for training in (config.generalist, config.structure):
         training.num_epochs = 2.0
     config.running.log_every_steps = 2
