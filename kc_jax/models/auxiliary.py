@@ -53,7 +53,4 @@ class AuxiliaryLogits(nn.Module):
             outputs.append(
                 jnp.einsum("bd,cd->bc", inputs, kernel, preferred_element_type=jnp.float32)
             )
-        return jnp.take(
-            jnp.concatenate(outputs, axis=-1), self.spec.place_of_class, axis=-1,
-            unique_indices=True, mode="clip",
-        )
+        return jnp.take(jnp.concatenate(outputs, axis=-1), self.spec.place_of_class, axis=-1)
