@@ -6,6 +6,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from kc_jax.models.pooling import global_mean
 from kc_jax.models.resnet import NormalizedConvolution, Stage
 
 WIDTHS = (16, 32, 64)
@@ -55,4 +56,4 @@ class CifarResNet(nn.Module):
                 self.depth // 6, "basic", width, 2 if index else 1, projects=False,
                 dtype=self.dtype, name=f"stage_{index + 1}",
             )(images, train)
-        return images.mean(axis=(1, 2), dtype=jnp.float32)
+        return global_mean(images)

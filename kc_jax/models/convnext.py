@@ -8,6 +8,7 @@ import jax.numpy as jnp
 
 from kc_jax.models.colours import imagenet_normalise
 from kc_jax.models.inception import ImageSizeError
+from kc_jax.models.pooling import global_mean
 
 LAYER_NORM_EPSILON = 1e-6
 LAYER_SCALE = 1e-6  # Of a block's own part at the start.
@@ -134,7 +135,7 @@ class ConvNeXt(nn.Module):
         images = LayerNorm(name="stem_norm")(images)
         for index, (size, width) in enumerate(zip(self.stage_sizes, self.widths, strict=True)):
             images = Stage(size, width, index > 0, self.dtype, name=f"stage_{index}")(images)
-        return LayerNorm(name="norm")(images.mean(axis=(1, 2), dtype=jnp.float32))
+        return LayerNorm(name="norm")(global_mean(images))
 
 
 def _patches(features: int, size: int, dtype, name: str) -> nn.Conv:

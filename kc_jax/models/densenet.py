@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from kc_jax.models.inception import ImageSizeError, mean_pool
+from kc_jax.models.pooling import global_mean
 from kc_jax.models.resnet import batch_norm, he_normal
 
 BLOCKS = 3
@@ -134,7 +135,7 @@ class DenseNet(nn.Module):
                 images = mean_pool(transition(images, train), 2, 2, "VALID")
             block = DenseBlock(self.depth // 6, self.growth, self.dtype, name=f"block_{number}")
             images = block(images, train)
-        return nn.relu(batch_norm(images, train)).mean(axis=(1, 2))
+        return global_mean(nn.relu(batch_norm(images, train)))
 
 
 def _convolution(features: int, size: int, dtype, name: str) -> nn.Conv:

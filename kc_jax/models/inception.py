@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from kc_jax.errors import UserError
+from kc_jax.models.pooling import global_mean
 
 BATCH_NORM_EPSILON = 0.001
 
@@ -273,7 +274,7 @@ class InceptionV2(nn.Module):
             if name == LAST_BLOCKS[self.base]:
                 break
         if self.base == "mixed_3c":
-            return images.mean(axis=(1, 2), dtype=jnp.float32)
+            return global_mean(images)
         height, width = images.shape[1:3]
         if min(height, width) < 3:
             raise ImageSizeError(

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from kc_jax.models.colours import imagenet_normalise
+from kc_jax.models.pooling import global_mean
 
 BATCH_NORM_EPSILON = 1e-5
 MOMENTUM = 0.9  # PyTorch counts the other way and calls it 0.1.
@@ -225,7 +226,7 @@ class ResNet(nn.Module):
                 size, self.block, features, stride, projects=True, dtype=self.dtype,
                 name=f"stage_{index + 1}",
             )(images, train)
-        return images.mean(axis=(1, 2), dtype=jnp.float32)
+        return global_mean(images)
 
 
 class ResNet18(ResNet):
