@@ -30,7 +30,6 @@ from benchmarks import measure
 from configs import eft
 from kc_jax import artifacts
 from kc_jax import config as config_lib
-from kc_jax.artifacts import Workdir
 from kc_jax.core import label_space
 from kc_jax.data.sources import Source
 from kc_jax.stages import (
@@ -42,6 +41,7 @@ from kc_jax.stages import (
     report,
     report_pages,
 )
+from kc_jax.workdir import Workdir
 
 _CLASSES = flags.DEFINE_integer("classes", 100_000, "In all verticals.", lower_bound=1)
 _VERTICALS = flags.DEFINE_integer("verticals", 20, "Of equal sizes.", lower_bound=1)

@@ -1,6 +1,7 @@
 """What a run leaves behind: file names, fingerprints, and whether a part is still good."""
 
-import dataclasses
+import contextlib
+import contextvars
 import hashlib
 import json
 import os
@@ -16,6 +17,8 @@ from kc_jax.errors import UserError
 SCHEMA_VERSION = 1
 MANIFEST = "manifest.json"
 
+_LINKS = contextvars.ContextVar("links", default=None)  # Folder of `shared`.
+
 
 class StaleArtifactError(UserError, RuntimeError):
     """Says which part of a working directory was made from other inputs, and what to do."""
@@ -27,137 +30,6 @@ class MissingArtifactError(UserError, RuntimeError):
 
 class UnwritableFolderError(UserError, OSError):
     """Says where nothing can be written, and which option names another place."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Workdir:
-    """Names every file of a run.
-
-    Attributes:
-      root: the working directory.
-    """
-
-    root: pathlib.Path
-
-    @property
-    def config(self) -> pathlib.Path:
-        return self.root / "config.json"
-
-    @property
-    def describe(self) -> pathlib.Path:
-        return self.root / "describe.json"
-
-    @property
-    def generalist(self) -> pathlib.Path:
-        return self.root / "generalist"
-
-    @property
-    def teachers(self) -> pathlib.Path:
-        return self.root / "teachers"
-
-    def teacher(self, vertical: str) -> pathlib.Path:
-        return self.teachers / safe_name(vertical)
-
-    @property
-    def soft_targets(self) -> pathlib.Path:
-        return self.root / "soft_targets"
-
-    def soft_targets_of(self, vertical: str) -> pathlib.Path:
-        return self.soft_targets / safe_name(vertical)
-
-    @property
-    def imported(self) -> pathlib.Path:
-        return self.soft_targets / "imported.json"
-
-    @property
-    def soft_target_stats(self) -> pathlib.Path:
-        return self.soft_targets / "stats.json"
-
-    @property
-    def students(self) -> pathlib.Path:
-        return self.root / "students"
-
-    def student(self, name: str) -> pathlib.Path:
-        return self.students / name
-
-    @property
-    def generations(self) -> pathlib.Path:
-        return self.root / "generations"
-
-    def generation(self, name: str, number: int) -> pathlib.Path:
-        return self.generations / name / str(number)
-
-    @property
-    def structures(self) -> pathlib.Path:
-        return self.root / "structures"
-
-    def clusters(self, name: str) -> pathlib.Path:
-        return self.structures / name
-
-    def generation_answers(self, name: str, member: str) -> pathlib.Path:
-        return self.generations / name / "answers" / member
-
-    def generation_results(self, name: str) -> pathlib.Path:
-        return self.generations / name / "results.json"
-
-    @property
-    def generations_report(self) -> pathlib.Path:
-        return self.root / "generations.html"
-
-    @property
-    def structures_report(self) -> pathlib.Path:
-        return self.root / "structures.html"
-
-    @property
-    def evaluation(self) -> pathlib.Path:
-        return self.root / "evaluation"
-
-    @property
-    def evaluation_given(self) -> pathlib.Path:
-        return self.root / "evaluation_given"
-
-    @property
-    def results_given(self) -> pathlib.Path:
-        return self.root / "results_given.json"
-
-    @property
-    def discovery(self) -> "Workdir":
-        """Gives where the network lies whose confusions become verticals."""
-        return Workdir(self.root / "discovery")
-
-    def bundle(self, name: str) -> pathlib.Path:
-        return self.root / "bundles" / name
-
-    @property
-    def seconds(self) -> pathlib.Path:
-        return self.root / "seconds.json"
-
-    @property
-    def results(self) -> pathlib.Path:
-        return self.root / "results.json"
-
-    @property
-    def class_table(self) -> pathlib.Path:
-        return self.root / "classes.csv"
-
-    @property
-    def report(self) -> pathlib.Path:
-        return self.root / "report.html"
-
-    @property
-    def class_page(self) -> pathlib.Path:
-        return self.root / "classes.html"
-
-    @property
-    def vertical_pages(self) -> pathlib.Path:
-        return self.root / "report"
-
-    def vertical_page(self, vertical: str) -> pathlib.Path:
-        return self.vertical_pages / f"{safe_name(vertical)}.html"
-
-    @property
-    def figures(self) -> pathlib.Path:
-        return self.root / "figures"
 
 
 # Inside the directory of a trained network.
@@ -229,7 +101,7 @@ def is_complete(directory: pathlib.Path, inputs: Mapping[str, Any]) -> bool:
     """Tells whether a directory's content is complete; begins it where there is none.
 
     The first call writes the inputs; `complete` marks the end. A directory begun with the same
-    inputs is gone on with.
+    inputs is gone on with. Within `shared`, one that is not begun may become a link.
 
     Args:
       directory: one artifact's directory.
@@ -241,8 +113,10 @@ def is_complete(directory: pathlib.Path, inputs: Mapping[str, Any]) -> bool:
     inputs = as_json({"schema_version": SCHEMA_VERSION, **inputs})
     manifest_path = directory / MANIFEST
     if not _is_begun(directory):
-        write_json(manifest_path, {"inputs": inputs, "complete": False})
-        return False
+        remove(directory)
+        if not _link(directory, inputs):
+            write_json(manifest_path, {"inputs": inputs, "complete": False})
+            return False
     manifest = read_json(manifest_path)
     if manifest["inputs"] != inputs:
         lines = describe_differences(manifest["inputs"], inputs)
@@ -259,6 +133,52 @@ def _is_begun(directory: pathlib.Path) -> bool:
     if not path.exists():
         return False
     return read_json(path)["complete"] or any(p != path for p in directory.iterdir())
+
+
+@contextlib.contextmanager
+def shared(links: pathlib.Path):
+    """Lets what was made from the same inputs in another working directory be a link to it.
+
+    Args:
+      links: folder of links to complete artifacts, which `share` fills.
+    """
+    token = _LINKS.set(links)
+    try:
+        yield
+    finally:
+        _LINKS.reset(token)
+
+
+def share(root: pathlib.Path, links: pathlib.Path) -> None:
+    """Adds the complete artifacts of a working directory to a folder of links."""
+    links.mkdir(parents=True, exist_ok=True)
+    for path in root.rglob(MANIFEST):
+        manifest = read_json(path)
+        if manifest["complete"] and not path.parent.is_symlink():
+            _point(links / _link_name(path.parent, manifest["inputs"]), path.parent)
+
+
+def _link(directory: pathlib.Path, inputs: Mapping[str, Any]) -> bool:
+    links = _LINKS.get()
+    if links is None:
+        return False
+    original = links / _link_name(directory, inputs)
+    manifest = read_json(original / MANIFEST, None)
+    if manifest is None or not manifest["complete"] or manifest["inputs"] != inputs:
+        return False  # Removed since, or made anew.
+    _point(directory, original.resolve())
+    return True
+
+
+def _link_name(directory: pathlib.Path, inputs: Mapping[str, Any]) -> str:
+    return fingerprint([directory.name, inputs])
+
+
+def _point(link: pathlib.Path, target: pathlib.Path) -> None:
+    """Makes a link, or points it elsewhere; a relative one, so that both can be moved together."""
+    link.parent.mkdir(parents=True, exist_ok=True)
+    link.unlink(missing_ok=True)
+    link.symlink_to(os.path.relpath(target.resolve(), link.parent.resolve()))
 
 
 def describe_differences(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "") -> list:
@@ -314,8 +234,8 @@ def fingerprint_of(directory: pathlib.Path, made_by: str) -> str:
 
 
 def remove(path: pathlib.Path) -> None:
-    """Removes a file or directory if it is there, manifests first, so that no half looks whole."""
-    if path.is_dir():
+    """Removes a file, link or directory if it is there, manifests first: no half looks whole."""
+    if path.is_dir() and not path.is_symlink():
         for manifest in path.rglob(MANIFEST):
             manifest.unlink()
         shutil.rmtree(path)

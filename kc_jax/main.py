@@ -7,6 +7,7 @@ from absl import flags
 
 from kc_jax import command
 from kc_jax.errors import UserError
+from kc_jax.workdir import Workdir
 
 flags.adopt_module_key_flags(command)  # So that --help names them.
 _STAGES = flags.DEFINE_list("stages", None, "Stages to run; by default those of the configuration.")
@@ -22,7 +23,7 @@ def main(options, workdir: str | None):
       options: the configuration's ConfigDict.
       workdir: where to write; runs/NAME where None.
     """
-    from kc_jax import artifacts, config
+    from kc_jax import config
     from kc_jax.stages import runner
 
     built = config.build(options)
@@ -42,7 +43,7 @@ def main(options, workdir: str | None):
                 "add it there"
             )
     root = pathlib.Path(workdir or f"runs/{built.name}")
-    runner.run_stages(built, artifacts.Workdir(root), stages, redo)
+    runner.run_stages(built, Workdir(root), stages, redo)
 
 
 if __name__ == "__main__":

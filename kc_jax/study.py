@@ -1,23 +1,26 @@
 """python -m kc_jax.study --config=configs/study/parts.py: variants, several seeds, one table.
 
-A study varies its ``students``, its ``processes`` of generations, or its ``structures``. Every seed
-has a working directory, in which all variants share what comes before them. What is there already
-is not made again.
+A study varies its ``students``, its ``processes`` of generations, or its ``structures``, and may do
+so in several ``settings`` of everything else. Every setting and seed has a working directory, in
+which all variants share what comes before them; what settings have in common is made once and
+linked. What is there already is not made again. ``claims`` are put to the test.
 """
 
 import dataclasses
 import pathlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from absl import flags
 
 from kc_jax import artifacts, command
-from kc_jax.artifacts import Workdir
-from kc_jax.config import ConfigError, build
-from kc_jax.stages import runner, study_tables
+from kc_jax.config import Config, ConfigError, build
+from kc_jax.data.sources import GIVEN
+from kc_jax.stages import runner, study_claims, study_tables
+from kc_jax.workdir import Workdir
 
 flags.adopt_module_key_flags(command)
 _OUTPUT = flags.DEFINE_string("output", None, "Where the table goes; by default WORKDIR/table.md.")
+LINKS = "links"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,8 +30,9 @@ class Kind:
     Attributes:
       part: of the configuration, which has a ``name``.
       stages: run for every variant.
-      last_stages: run once all variants of a seed are there.
-      read: function (working directory, variants) → results of a seed.
+      last_stages: run once all variants of a setting and seed are there.
+      read: function (working directory, variants) → its results.
+      merge: function (results by setting) → results of a seed.
       table: function (title, variants, results of every seed) → Markdown.
     """
 
@@ -36,16 +40,46 @@ class Kind:
     stages: Sequence[str]
     last_stages: Sequence[str]
     read: Callable
+    merge: Callable
     table: Callable
 
 
 def _read_students(workdir: Workdir, names: Sequence[str]) -> dict:
+    """Reads what `evaluate` wrote, or `evaluate_given` where the verticals are others."""
     del names
-    return artifacts.read_json(workdir.results)
+    results = artifacts.read_json(workdir.results)
+    given = artifacts.read_json(workdir.results_given, None)
+    if given:
+        results["methods"] = {
+            name: {**results["methods"][name], **metrics}
+            for name, metrics in given["methods"].items()
+        }
+    return results
 
 
 def _read_processes(workdir: Workdir, names: Sequence[str]) -> dict[str, dict]:
     return {name: artifacts.read_json(workdir.generation_results(name)) for name in names}
+
+
+def merge_methods(by_setting: Mapping[str, Mapping]) -> dict:
+    """Puts the methods of all settings side by side, as SETTING/METHOD; the same ones once."""
+    methods: dict[str, Mapping] = {}
+    seen: dict[str, list] = {}
+    for setting, results in by_setting.items():
+        for name, values in results["methods"].items():
+            if values not in seen.setdefault(name, []):
+                seen[name].append(values)
+                methods[f"{setting}/{name}" if setting else name] = values
+    return {**next(iter(by_setting.values())), "methods": methods}
+
+
+def _only_setting(by_setting: Mapping[str, Mapping]) -> Mapping:
+    if len(by_setting) > 1:
+        raise ConfigError(
+            "a study of processes has one setting; make a study for each, with working directories "
+            "of their own"
+        )
+    return next(iter(by_setting.values()))
 
 
 KINDS = {
@@ -54,6 +88,7 @@ KINDS = {
         stages=("train_generalist", "train_teachers", "write_soft_targets", "train_student"),
         last_stages=("evaluate",),
         read=_read_students,
+        merge=merge_methods,
         table=study_tables.students_table,
     ),
     "structures": Kind(
@@ -61,6 +96,7 @@ KINDS = {
         stages=("train_generalist", "learn_structure"),
         last_stages=("evaluate", "report_structures"),
         read=_read_students,
+        merge=merge_methods,
         table=study_tables.structures_table,
     ),
     "processes": Kind(
@@ -68,6 +104,7 @@ KINDS = {
         stages=("train_generalist", "run_generations"),
         last_stages=("report_generations",),
         read=_read_processes,
+        merge=_only_setting,
         table=study_tables.processes_table,
     ),
 }
@@ -88,17 +125,24 @@ def kind_of(study) -> tuple[Kind, dict]:
     return KINDS[names[0]], study[names[0]]
 
 
-def cell_config(study, seed: int, name: str):
-    """Builds the configuration of one variant and seed.
+def settings_of(study) -> dict:
+    """Gives what the settings change, by name; one without a name where the study has none."""
+    return dict(study.get("settings") or {"": {}})
+
+
+def cell_config(study, seed: int, name: str, setting: str = "") -> Config:
+    """Builds the configuration of one variant and seed in a setting.
 
     Args:
-      study: the study's ConfigDict: ``base``, ``seeds``, and what it varies.
+      study: the study's ConfigDict: ``base``, ``seeds``, what it varies, and maybe ``settings``.
       seed: of everything random in training.
       name: of the variant.
+      setting: name of the setting.
     """
     kind, variants = kind_of(study)
     options = study.base.copy_and_resolve_references()
     options.seed = seed
+    options.update(settings_of(study)[setting])
     options[kind.part].name = name
     options[kind.part].update(variants[name])
     return build(options)
@@ -114,23 +158,38 @@ def run_study(study, root: pathlib.Path) -> list[dict]:
     Returns:
       The results of each seed.
     """
+    kind, _ = kind_of(study)
+    with artifacts.shared(root / LINKS):
+        return [
+            kind.merge({
+                setting: _run_setting(study, root, seed, setting) for setting in settings_of(study)
+            })
+            for seed in study.seeds
+        ]
+
+
+def _run_setting(study, root: pathlib.Path, seed: int, setting: str) -> dict:
     kind, variants = kind_of(study)
-    results = []
-    for seed in study.seeds:
-        workdir = Workdir(root / f"seed_{seed}")
-        for name in variants:
-            config = cell_config(study, seed, name)
-            runner.run_stages(config, workdir, kind.stages)
-        runner.run_stages(config, workdir, kind.last_stages)
-        results.append(kind.read(workdir, list(variants)))
-    return results
+    workdir = Workdir(root / setting / f"seed_{seed}")
+    for name in variants:
+        config = cell_config(study, seed, name, setting)
+        runner.run_stages(config, workdir, kind.stages)
+    last = list(kind.last_stages)
+    if config.data.verticals != GIVEN and "evaluate" in last:
+        last.append("evaluate_given")
+    runner.run_stages(config, workdir, last)
+    artifacts.share(workdir.root, root / LINKS)
+    return kind.read(workdir, list(variants))
 
 
 def main(study, workdir: str | None):
-    """Runs a study and prints its table."""
+    """Runs a study and prints its tables."""
     root = pathlib.Path(workdir or "runs/study")
     kind, variants = kind_of(study)
-    text = kind.table(study.title, list(variants), run_study(study, root))
+    results = run_study(study, root)
+    text = kind.table(study.title, list(variants), results)
+    if study.get("claims"):
+        text += "\n" + study_claims.claims_table(study.claims, results)
     output = pathlib.Path(_OUTPUT.value or root / "table.md")
     artifacts.write_text(output, text)
     print(f"{text}\nTable: {output}")

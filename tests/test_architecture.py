@@ -14,7 +14,7 @@ import pytest
 ROOT = pathlib.Path(__file__).parents[1]
 LEAVES = {
     "artifacts", "caches", "config", "disk_space", "environment", "errors", "options", "progress",
-    "sharding",
+    "sharding", "workdir",
 }
 LOWER = LEAVES | {"core"}
 BUNDLE = {"bundle", "core", "data.images", "errors"}  # Not the code of the networks.
@@ -31,6 +31,7 @@ MAY_IMPORT = {
     "config": {"config", "options", "core.head_spec", "core.tolerance"},
     "environment": {"environment"},
     "artifacts": {"artifacts", "environment", "errors"},
+    "workdir": {"artifacts", "workdir"},
     "models": LOWER | {"models"},
     "data": LOWER | {"data"},
     "train": LOWER | {"models", "data", "train"},

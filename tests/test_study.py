@@ -5,7 +5,7 @@ import pytest
 from configs import eft
 from kc_jax import study
 from kc_jax.config import ConfigError
-from kc_jax.stages import study_tables
+from kc_jax.stages import study_claims, study_tables
 
 
 @pytest.fixture
@@ -65,6 +65,65 @@ def test_a_study_shares_what_its_students_share(plan, tmp_path):
     before = [path.stat().st_mtime_ns for path in manifests]
     assert study.run_study(plan, tmp_path / "study") == results
     assert before == [path.stat().st_mtime_ns for path in manifests]
+
+
+@pytest.mark.slow
+def test_settings_share_what_is_made_from_the_same_inputs(plan, tmp_path):
+    plan.base.data.directory = str(tmp_path / "data")
+    plan.seeds = (0,)
+    plan.students = {"soft": {}}
+    plan.settings = {"strict": {}, "tolerant": {"teachers": {"tolerance": {"confidence": 0.6}}}}
+    root = tmp_path / "study"
+    (result,) = study.run_study(plan, root)
+    assert list(result["methods"]) == [
+        "strict/generalist", "strict/soft", "strict/specialists", "tolerant/soft",
+        "tolerant/specialists",
+    ]
+    assert (root / "tolerant" / "seed_0" / "generalist").is_symlink()
+    assert not (root / "tolerant" / "seed_0" / "students" / "soft").is_symlink()
+    strict, tolerant = (
+        study.cell_config(plan, 0, "soft", name).teachers.tolerance.confidence
+        for name in plan.settings
+    )
+    assert (strict, tolerant) == (1.0, 0.6)
+    assert study.run_study(plan, root) == [result]
+
+
+def test_methods_of_settings_stand_side_by_side_and_the_same_ones_once():
+    merged = study.merge_methods({
+        "a": {"classes": 3, "methods": {"generalist": {"x": 1}, "s": {"x": 2}}},
+        "b": {"classes": 3, "methods": {"generalist": {"x": 1}, "s": {"x": 1}}},
+    })
+    assert merged["classes"] == 3
+    assert merged["methods"] == {"a/generalist": {"x": 1}, "a/s": {"x": 2}, "b/s": {"x": 1}}
+    alone = study.merge_methods({"": {"methods": {"s": {"x": 2}}}})
+    assert alone["methods"] == {"s": {"x": 2}}
+    order = study_tables.methods_of([merged], ("s", "generalist"))
+    assert order == ["a/s", "a/generalist", "b/s"]
+
+
+def test_claims_are_put_to_the_test():
+    results = [
+        {"methods": {
+            "good": {"mean_vertical_ap": 0.5 + 0.001 * seed, "top1": 0.3},
+            "bad": {"mean_vertical_ap": 0.4, "top1": 0.3},
+        }}
+        for seed in range(3)
+    ]
+    claims = {
+        "up": ("good", "bad"), "down": ("bad", "good"), "top-1": ("good", "bad", "top1"),
+    }
+    lines = study_claims.claims_table(claims, results).splitlines()
+    assert lines[4] == "| up | good | bad | +10.1 | +9.9 to +10.3 | holds |"
+    assert lines[5] == "| down | bad | good | -10.1 | -10.3 to -9.9 | does not hold |"
+    assert lines[6] == "| top-1 | good | bad | +0.0 | +0.0 to +0.0 | does not hold |"
+    with pytest.raises(ConfigError, match="'best'; there are bad, good"):
+        study_claims.claims_table({"x": ("best", "bad")}, results)
+
+
+def test_processes_have_one_setting():
+    with pytest.raises(ConfigError, match="one setting"):
+        study.KINDS["processes"].merge({"a": {}, "b": {}})
 
 
 def test_processes_by_generation_and_the_papers_claims():

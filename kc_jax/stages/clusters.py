@@ -7,7 +7,6 @@ import numpy as np
 import scipy.sparse
 
 from kc_jax import artifacts
-from kc_jax.artifacts import Workdir
 from kc_jax.config import Config, ConfigError, Structure
 from kc_jax.core import confusion, spectral
 from kc_jax.core.average_precision import best_classes
@@ -17,6 +16,7 @@ from kc_jax.data.soft_target_store import SoftTargetStore
 from kc_jax.data.sources import VALIDATION, Source
 from kc_jax.progress import show_progress
 from kc_jax.stages import networks, storing
+from kc_jax.workdir import Workdir
 
 CLUSTERS, COUNTS = "clusters.csv", "counts.npz"
 FOUND_BY = ("answers", "similarity", "top_k", "num_clusters", "largest", "permuted")

@@ -6,11 +6,11 @@ from rich.console import Console
 from rich.table import Table
 
 from kc_jax import artifacts
-from kc_jax.artifacts import Workdir
 from kc_jax.config import Config, Training
 from kc_jax.core.label_space import LabelSpace
 from kc_jax.data import sources
 from kc_jax.stages import counting, learn_structure, memory, networks
+from kc_jax.workdir import Workdir
 
 # Each network, in the order of the tables, and the stage that trains it.
 TRAINED_BY = {

@@ -3,10 +3,10 @@
 import dataclasses
 
 from kc_jax import artifacts
-from kc_jax.artifacts import Workdir
 from kc_jax.config import Config
 from kc_jax.data import sources
 from kc_jax.stages import clusters, train_generalist
+from kc_jax.workdir import Workdir
 
 DISCOVERED, STAGE = "discovered", "discover_verticals"
 

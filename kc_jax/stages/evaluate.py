@@ -8,7 +8,6 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 
 from kc_jax import artifacts
-from kc_jax.artifacts import Workdir
 from kc_jax.config import Config
 from kc_jax.core.label_space import LabelSpace
 from kc_jax.data import batches, sources
@@ -17,6 +16,7 @@ from kc_jax.progress import show_progress
 from kc_jax.stages import class_table, confusions, counting, gallery, judging, networks, speed
 from kc_jax.stages.calibrating import CalibrationJudge
 from kc_jax.stages.judging import TestSet
+from kc_jax.workdir import Workdir
 
 METRICS, GALLERY, CLASS_AP = "metrics.json", "gallery.json", "class_ap.json"
 CONFUSIONS = "confusions.json"

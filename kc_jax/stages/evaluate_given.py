@@ -8,12 +8,12 @@ from rich.console import Console
 from rich.table import Table
 
 from kc_jax import artifacts
-from kc_jax.artifacts import Workdir
 from kc_jax.config import Config, ConfigError
 from kc_jax.data import sources
 from kc_jax.stages import evaluate, judging, networks
 from kc_jax.stages.judging import TestSet
 from kc_jax.stages.report_text import percent
+from kc_jax.workdir import Workdir
 
 
 def run(config: Config, workdir: Workdir) -> bool:

@@ -14,7 +14,6 @@ import numpy as np
 import safetensors.numpy
 
 from kc_jax import artifacts, environment
-from kc_jax.artifacts import Workdir
 from kc_jax.bundle import files
 from kc_jax.bundle.calibration import Calibration
 from kc_jax.config import Config
@@ -22,6 +21,7 @@ from kc_jax.core.label_space import LabelSpace
 from kc_jax.data import augment, sources
 from kc_jax.models.classifier import Classifier
 from kc_jax.stages import class_table, evaluate, networks, report_text
+from kc_jax.workdir import Workdir
 
 PLATFORMS = ("cpu", "cuda", "tpu")
 TEMPLATE = pathlib.Path(__file__).parent / "templates" / "model_card.md.jinja"

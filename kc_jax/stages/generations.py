@@ -10,7 +10,6 @@ from collections.abc import Iterator
 import numpy as np
 
 from kc_jax import artifacts
-from kc_jax.artifacts import Workdir
 from kc_jax.config import Config, Generations, Tolerance, Training
 from kc_jax.core import log_odds, quantisation, soft_targets
 from kc_jax.core.label_space import LabelSpace
@@ -19,6 +18,7 @@ from kc_jax.data.sources import Source
 from kc_jax.data.targets import SoftTargets, beside
 from kc_jax.progress import show_progress
 from kc_jax.stages import networks, tasks, training
+from kc_jax.workdir import Workdir
 
 MADE_BY = "run_generations"
 STRICT = Tolerance(confidence=1.0, num_similar=2)

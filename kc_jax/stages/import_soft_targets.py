@@ -11,7 +11,6 @@ from rich.console import Console
 from rich.table import Table
 
 from kc_jax import artifacts
-from kc_jax.artifacts import Workdir
 from kc_jax.config import Config
 from kc_jax.core import predictions as long_form
 from kc_jax.core.label_space import LabelSpace
@@ -20,6 +19,7 @@ from kc_jax.data import predictions, sources
 from kc_jax.data.predictions import PredictionsError
 from kc_jax.data.sources import Source
 from kc_jax.stages import storing
+from kc_jax.workdir import Workdir
 
 SHOWN = 3  # Images named where some are missing or unknown.
 

@@ -10,12 +10,12 @@ from collections.abc import Sequence
 import numpy as np
 
 from kc_jax import artifacts
-from kc_jax.artifacts import Workdir
 from kc_jax.config import Config, ConfigError, Structure, Training
 from kc_jax.core.auxiliary import AuxiliarySpec
 from kc_jax.core.head_spec import HeadSpec
 from kc_jax.data import sources
 from kc_jax.stages import clusters, networks, tasks, training
+from kc_jax.workdir import Workdir
 
 GENERALIST = "generalist"
 

@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from kc_jax import artifacts, environment
-from kc_jax.artifacts import Workdir
 from kc_jax.config import Config
 from kc_jax.stages import class_table, evaluate, report_pages, report_text
 from kc_jax.stages import report_figures as figures
 from kc_jax.stages.class_table import ClassTable
 from kc_jax.stages.report_text import GENERALIST, SPECIALISTS, Results
 from kc_jax.train import hooks
+from kc_jax.workdir import Workdir
 
 PACKAGES = ("jax", "jaxlib", "flax", "optax", "numpy")
 NO_CONFUSIONS = {"missed": 0, "overall": [], "verticals": {}}

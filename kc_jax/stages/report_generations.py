@@ -5,10 +5,10 @@ from rich.console import Console
 from rich.table import Table
 
 from kc_jax import artifacts
-from kc_jax.artifacts import Workdir
 from kc_jax.config import Config
 from kc_jax.stages import generation_figures, report_figures, report_pages
 from kc_jax.stages.report_text import percent
+from kc_jax.workdir import Workdir
 
 
 def run(config: Config, workdir: Workdir) -> bool:

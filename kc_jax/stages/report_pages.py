@@ -11,12 +11,12 @@ import jinja2
 import numpy as np
 
 from kc_jax import artifacts
-from kc_jax.artifacts import Workdir
 from kc_jax.stages import class_table, report_text
 from kc_jax.stages import report_figures as figures
 from kc_jax.stages.class_table import ClassTable
 from kc_jax.stages.report_text import Results
 from kc_jax.train import hooks
+from kc_jax.workdir import Workdir
 
 TEMPLATES = pathlib.Path(__file__).with_name("templates")
 LISTED = 10  # Of the worst and of the best classes of a vertical.

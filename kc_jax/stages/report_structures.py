@@ -10,12 +10,12 @@ from rich.table import Table
 from sklearn.metrics import adjusted_rand_score
 
 from kc_jax import artifacts
-from kc_jax.artifacts import Workdir
 from kc_jax.config import Config
 from kc_jax.core.label_space import LabelSpace
 from kc_jax.data import sources
 from kc_jax.stages import clusters, report_figures, report_pages, structure_figures
 from kc_jax.stages.report_text import percent
+from kc_jax.workdir import Workdir
 
 NAMES_SHOWN = 40  # Of a cluster's classes.
 

@@ -10,8 +10,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from kc_jax.artifacts import Workdir
 from kc_jax.stages.report_figures import plain
+from kc_jax.workdir import Workdir
 
 GENERALIST, SPECIALISTS = "generalist", "specialists"
 LEAST_GAP = 0.01  # A share of less than a point says nothing.

@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 
 from kc_jax import artifacts, disk_space, sharding
-from kc_jax.artifacts import Workdir
 from kc_jax.config import Config
 from kc_jax.core import ensembles
 from kc_jax.data import batches, sources
@@ -20,6 +19,7 @@ from kc_jax.data.sources import Source
 from kc_jax.progress import show_progress
 from kc_jax.stages import generations, judging, networks, speed, tasks
 from kc_jax.stages.judging import TestSet
+from kc_jax.workdir import Workdir
 
 SCORES, TRAINING_SCORES = "scores.npy", "training_scores.json"
 MOST_TRAINING_RECORDS = 10_000  # That the score distribution is taken over.

@@ -6,7 +6,6 @@ import time
 from collections.abc import Sequence
 
 from kc_jax import artifacts
-from kc_jax.artifacts import Workdir
 from kc_jax.config import Config
 from kc_jax.stages import (
     describe,
@@ -27,6 +26,7 @@ from kc_jax.stages import (
     verify_soft_targets,
     write_soft_targets,
 )
+from kc_jax.workdir import Workdir
 
 STAGES = {
     discovery.STAGE: discovery.run,

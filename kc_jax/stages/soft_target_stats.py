@@ -5,10 +5,10 @@ from rich.console import Console
 from rich.table import Table
 
 from kc_jax import artifacts
-from kc_jax.artifacts import Workdir
 from kc_jax.config import Config
 from kc_jax.data import sources, vertical_store
 from kc_jax.stages.storing import store_inputs
+from kc_jax.workdir import Workdir
 
 COUNTS = ("num_classes", "num_records", "num_views")
 MEANS = ("bytes_per_view", "mass_kept", "first_is_label", "label_kept")

@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 import numpy as np
 
 from kc_jax import artifacts
-from kc_jax.artifacts import Workdir
 from kc_jax.config import Config
 from kc_jax.core import soft_targets
 from kc_jax.core.label_space import LabelSpace
@@ -13,6 +12,7 @@ from kc_jax.data import vertical_store
 from kc_jax.data.sources import Source
 from kc_jax.progress import show_progress
 from kc_jax.stages import networks, teachers
+from kc_jax.workdir import Workdir
 
 # (vertical id, its records i64[n]) → record ids [b] and log-odds f32[b, C_v], views outermost.
 Answers = Callable[[int, np.ndarray], Iterator[tuple[np.ndarray, np.ndarray]]]

@@ -23,13 +23,12 @@ def students_table(title: str, students: Sequence[str], results: Sequence[Mappin
       students: their names.
       results: for each seed what evaluate wrote.
     """
-    methods = ["generalist", *students, "specialists"]
     first = results[0]
     lines = _head(
         title, results, f"{first['classes']} classes, {first['verticals']} verticals",
         ("method", "head"), (*METRICS.values(), "parameters", "images seen"),
     )
-    for method in methods:
+    for method in methods_of(results, ("generalist", *students, "specialists")):
         runs = [result["methods"][method] for result in results]
         cells = [_percent([run[key] for run in runs]) for key in METRICS]
         lines.append(
@@ -55,13 +54,24 @@ def structures_table(title: str, names: Sequence[str], results: Sequence[Mapping
         title, results, f"{results[0]['classes']} classes", ("network",),
         (*metrics.values(), "multiply-adds", "to generalist"),
     )
-    for name in ("generalist", *names):
+    for name in methods_of(results, ("generalist", *names)):
         runs = [result["methods"][name] for result in results]
         cells = [_percent([run[key] for run in runs]) for key in metrics]
         cost = first[name]["multiply_adds"]
         ratio = cost / first["generalist"]["multiply_adds"]
         lines.append(f"| {name} | {' | '.join(cells)} | {cost:,} | {ratio:.3f} |")
     return "\n".join(lines) + "\n"
+
+
+def methods_of(results: Sequence[Mapping], names: Sequence[str]) -> list[str]:
+    """Lists the methods that all seeds have, by setting, and in a setting in the order of names."""
+    found = [
+        method for method in results[0]["methods"]
+        if all(method in result["methods"] for result in results)
+    ]
+    settings = list(dict.fromkeys(method.rpartition("/")[0] for method in found))
+    order = [f"{setting}/{name}" if setting else name for setting in settings for name in names]
+    return [method for method in order if method in found]
 
 
 def processes_table(

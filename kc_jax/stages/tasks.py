@@ -14,6 +14,7 @@ from kc_jax.data import sources
 from kc_jax.data.batches import Batch
 from kc_jax.data.targets import Targets, label_targets
 from kc_jax.stages import backbone_weights, networks
+from kc_jax.workdir import Workdir
 
 
 @dataclasses.dataclass(frozen=True)
@@ -68,7 +69,7 @@ class Task:
 
 def task_inputs(
     config: Config, training: Training, space: LabelSpace, source: sources.Source,
-    workdir: artifacts.Workdir, **upstream: str,
+    workdir: Workdir, **upstream: str,
 ) -> dict:
     """Lists what a trained network depends on, for its manifest.
 

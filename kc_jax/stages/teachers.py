@@ -9,12 +9,12 @@ import jax
 import numpy as np
 
 from kc_jax import artifacts
-from kc_jax.artifacts import Workdir
 from kc_jax.config import Config
 from kc_jax.core.label_space import LabelSpace
 from kc_jax.data.batches import Batch
 from kc_jax.models import onnx_network
 from kc_jax.stages import networks
+from kc_jax.workdir import Workdir
 
 
 class Teachers(Protocol):

@@ -3,10 +3,10 @@
 import numpy as np
 
 from kc_jax import artifacts
-from kc_jax.artifacts import Workdir
 from kc_jax.config import Config
 from kc_jax.data import sources
 from kc_jax.stages import tasks, training
+from kc_jax.workdir import Workdir
 
 
 def run(config: Config, workdir: Workdir) -> bool:

@@ -5,13 +5,13 @@ import sys
 import numpy as np
 
 from kc_jax import artifacts
-from kc_jax.artifacts import Workdir
 from kc_jax.config import Config
 from kc_jax.data import sources
 from kc_jax.data.soft_target_store import SoftTargetStore
 from kc_jax.data.targets import mix
 from kc_jax.stages import tasks, training
 from kc_jax.stages.storing import store_inputs
+from kc_jax.workdir import Workdir
 
 
 def run(config: Config, workdir: Workdir) -> bool:

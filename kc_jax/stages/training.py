@@ -23,9 +23,10 @@ from kc_jax.train import checkpoint, feed, hooks, layout, objective, optimizer, 
 from kc_jax.train.loop import fit
 from kc_jax.train.state import TrainState, count, digest, make_state
 from kc_jax.train.transfer import transfer
+from kc_jax.workdir import Workdir
 
 
-def train_network(config: Config, task: Task, workdir: artifacts.Workdir) -> None:
+def train_network(config: Config, task: Task, workdir: Workdir) -> None:
     """Trains one network, going on from its newest checkpoint, and marks it complete.
 
     Args:
@@ -65,7 +66,7 @@ def train_network(config: Config, task: Task, workdir: artifacts.Workdir) -> Non
 
 
 def begin(
-    config: Config, task: Task, workdir: artifacts.Workdir, mesh: Mesh
+    config: Config, task: Task, workdir: Workdir, mesh: Mesh
 ) -> tuple[Classifier, TrainState, Callable]:
     """Makes a network, its logical state before the first step, and its training step.
 
@@ -202,7 +203,7 @@ _optimizer = functools.cache(optimizer.make_optimizer)
 
 
 def initial_variables(
-    config: Config, task: Task, model: Classifier, workdir: artifacts.Workdir
+    config: Config, task: Task, model: Classifier, workdir: Workdir
 ) -> dict[str, Any]:
     """Makes a network's variables before the first step.
 

@@ -2,7 +2,6 @@
 
 import numpy as np
 
-from kc_jax.artifacts import Workdir
 from kc_jax.config import Config
 from kc_jax.core import soft_targets
 from kc_jax.core.label_space import LabelSpace
@@ -11,6 +10,7 @@ from kc_jax.data.vertical_store import VerticalStore
 from kc_jax.errors import UserError
 from kc_jax.stages import storing, teachers
 from kc_jax.stages.write_soft_targets import teacher_logits
+from kc_jax.workdir import Workdir
 
 # How far a logit may be from the one that was stored, beyond rounding: batches of another size are
 # summed in another order, which moved logits by less than 1e-6 in float32 and 0.03 in bfloat16.

@@ -5,10 +5,10 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from kc_jax.artifacts import Workdir
 from kc_jax.config import Config
 from kc_jax.data import batches, sources
 from kc_jax.stages import storing, teachers
+from kc_jax.workdir import Workdir
 
 
 def run(config: Config, workdir: Workdir) -> bool:

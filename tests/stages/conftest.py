@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from configs import eft
-from kc_jax import artifacts
 from kc_jax import config as kc_config
 from kc_jax.stages import gallery, report_figures, runner
+from kc_jax.workdir import Workdir
 from tests.stages import fabricated, shipped
 
 
@@ -19,7 +19,7 @@ def data_directory(tmp_path_factory):
 def finished(data_directory, tmp_path_factory):
     """Gives the configuration and working directory of a whole smoke run."""
     config = shipped.smoke(data_directory)
-    workdir = artifacts.Workdir(tmp_path_factory.mktemp("smoke"))
+    workdir = Workdir(tmp_path_factory.mktemp("smoke"))
     runner.run_stages(config, workdir, config.stages)
     return config, workdir
 
@@ -29,7 +29,7 @@ def copy(finished, tmp_path):
     """Gives a copy of the finished run that a test may spoil."""
     config, workdir = finished
     shutil.copytree(workdir.root, tmp_path / "copy")
-    return config, artifacts.Workdir(tmp_path / "copy")
+    return config, Workdir(tmp_path / "copy")
 
 
 @pytest.fixture
@@ -40,7 +40,7 @@ def config():
 @pytest.fixture
 def workdir(tmp_path):
     """Gives a working directory, written by hand, that a report can be made from."""
-    return fabricated.fabricate(artifacts.Workdir(tmp_path))
+    return fabricated.fabricate(Workdir(tmp_path))
 
 
 @pytest.fixture

@@ -4,10 +4,11 @@ import json
 
 import numpy as np
 
-from kc_jax.artifacts import METRICS, Workdir, write_json
+from kc_jax.artifacts import METRICS, write_json
 from kc_jax.core import label_space
 from kc_jax.stages import class_table
 from kc_jax.stages.gallery import encode_png
+from kc_jax.workdir import Workdir
 
 VERTICALS = ("big_cats", "<b>&birds", "$x$ 漢字")
 METHODS = ("generalist", "student", "labels_only", "specialists")

@@ -12,6 +12,7 @@ from kc_jax.data import sources
 from kc_jax.errors import UserError
 from kc_jax.stages import backbone_weights, memory, networks, runner, tasks, training
 from kc_jax.train.state import digest
+from kc_jax.workdir import Workdir
 from tests.models import torch_tensors
 from tests.stages import shipped
 
@@ -48,7 +49,7 @@ def test_a_frozen_backbone_is_the_files_after_training(data_directory, tmp_path)
         data_directory, model__backbone_init_from=str(tmp_path / "resnet.safetensors"),
         model__backbone_freeze=True,
     )
-    workdir = artifacts.Workdir(tmp_path / "run")
+    workdir = Workdir(tmp_path / "run")
     runner.run_stages(config, workdir, ["train_generalist"])
     stem = backbone(workdir.generalist)
     kernel = stem["params"]["stem"]["convolution"]["kernel"]
@@ -72,7 +73,7 @@ def test_a_frozen_backbone_is_the_files_after_training(data_directory, tmp_path)
 @pytest.mark.parametrize("freeze", [True, False])
 def test_a_network_of_ours_starts_others(finished, tmp_path, freeze):
     config, workdir = finished
-    other = artifacts.Workdir(tmp_path)
+    other = Workdir(tmp_path)
     config = other_model(
         config, backbone_init_from=str(workdir.generalist), backbone_freeze=freeze
     )
@@ -147,4 +148,4 @@ def test_options_of_no_backbone_are_refused(data_directory, tmp_path):
     config = shipped.smoke(data_directory)
     config = other_model(config, backbone_options={"features": (8, 16)})
     with pytest.raises(UserError, match="backbone_options.features: there is no backbone"):
-        runner.run_stages(config, artifacts.Workdir(tmp_path), ["describe"])
+        runner.run_stages(config, Workdir(tmp_path), ["describe"])

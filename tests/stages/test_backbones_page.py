@@ -12,6 +12,7 @@ from kc_jax.data import sources
 from kc_jax.models import backbones, torch_names
 from kc_jax.stages import describe, runner
 from kc_jax.train.torch_weights import torch_name
+from kc_jax.workdir import Workdir
 
 PAGE = (pathlib.Path(__file__).parents[2] / "docs" / "backbones.md").read_text(encoding="utf-8")
 
@@ -24,7 +25,7 @@ def test_the_example_of_an_own_backbone_trains(tmp_path, monkeypatch, data_direc
     options = runpy.run_path(str(tmp_path / "patches.py"))["get_config"]()
     options.data.directory = str(data_directory)
     built = config.build(options)
-    workdir = artifacts.Workdir(tmp_path / "run")
+    workdir = Workdir(tmp_path / "run")
     runner.run_stages(built, workdir, ["describe", "train_generalist"])
     layers = artifacts.read_json(workdir.describe)["networks"]["generalist"]["layers"]
     assert layers[0] == {

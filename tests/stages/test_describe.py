@@ -12,6 +12,7 @@ from kc_jax.core import cost
 from kc_jax.data import sources
 from kc_jax.models import backbones
 from kc_jax.stages import counting, describe, memory, networks
+from kc_jax.workdir import Workdir
 
 
 class Counted(nn.Module):
@@ -73,7 +74,7 @@ def test_auxiliary_heads_of_the_paper_cost_what_it_says(tmp_path, num_clusters):
     """Warde-Farley et al. (2015), Table 2: 1.52, 1.56 and 1.60 G, rounded."""
     options = self_informed.get_config("paper")
     options.structure.num_clusters = num_clusters
-    workdir = artifacts.Workdir(tmp_path)
+    workdir = Workdir(tmp_path)
     describe.run(config.build(options), workdir)
     found = artifacts.read_json(workdir.describe)["networks"]
     more = found["structure"]["multiply_adds"] - found["generalist"]["multiply_adds"]

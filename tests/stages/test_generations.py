@@ -12,6 +12,7 @@ from kc_jax.data import sources
 from kc_jax.errors import UserError
 from kc_jax.stages import generations, networks, report_generations, runner, tasks
 from kc_jax.train import hooks, objective
+from kc_jax.workdir import Workdir
 from tests.reference import losses as reference
 from tests.stages import shipped
 
@@ -29,7 +30,7 @@ def small(data_directory, **changes):
 @pytest.fixture(scope="module")
 def done(data_directory, tmp_path_factory):
     config = small(data_directory)
-    workdir = artifacts.Workdir(tmp_path_factory.mktemp("generations"))
+    workdir = Workdir(tmp_path_factory.mktemp("generations"))
     runner.run_stages(config, workdir, STAGES)
     return config, workdir
 
@@ -105,7 +106,7 @@ def test_a_process_stopped_in_any_generation_ends_bit_identical(
     config = small(
         data_directory, generations__teacher_signal=signal, running__checkpoint_every_steps=5
     )
-    stopped, straight = artifacts.Workdir(tmp_path / "a"), artifacts.Workdir(tmp_path / "b")
+    stopped, straight = Workdir(tmp_path / "a"), Workdir(tmp_path / "b")
     runner.run_stages(config, straight, ["run_generations"])
 
     class StoppedError(Exception):
@@ -170,7 +171,7 @@ def test_stored_and_computed_signals_give_the_same_loss(done, tmp_path, top_k):
 def test_no_teacher_is_asked_where_it_has_no_weight(data_directory, tmp_path):
     config = small(data_directory, generations__distill_weight=0.0,
                    generations__num_generations=1)
-    workdir = artifacts.Workdir(tmp_path)
+    workdir = Workdir(tmp_path)
     runner.run_stages(config, workdir, ["run_generations"])
     inputs = artifacts.manifest_of(workdir.generation("tolerant", 1), "run_generations")["inputs"]
     assert "teacher" not in inputs and results_of(config, workdir)["baseline"] is None
@@ -184,7 +185,7 @@ def test_records_of_several_labels_are_refused():
 
 def test_a_page_without_results_is_refused(data_directory, tmp_path):
     with pytest.raises(artifacts.MissingArtifactError, match="run the stage run_generations"):
-        report_generations.run(small(data_directory), artifacts.Workdir(tmp_path))
+        report_generations.run(small(data_directory), Workdir(tmp_path))
 
 
 def test_the_page_and_the_table(done, capsys):
@@ -198,7 +199,7 @@ def test_the_page_and_the_table(done, capsys):
 
 def test_the_page_tells_where_processes_differ_in_more_than_d(done, tmp_path):
     config, workdir = done
-    copy = artifacts.Workdir(shutil.copytree(workdir.root, tmp_path / "copy"))
+    copy = Workdir(shutil.copytree(workdir.root, tmp_path / "copy"))
     told = "differs from the first in more than D"
     assert told not in copy.generations_report.read_text("utf-8")
     shutil.copytree(copy.generations / "tolerant", copy.generations / "longer")
@@ -219,7 +220,7 @@ def test_a_patriarch_that_answers_with_no_numbers_teaches_nobody(
         networks.step, "make_predict_step",
         lambda *parts: lambda *given: make(*parts)(*given) + np.float32(np.nan),
     )
-    workdir = artifacts.Workdir(tmp_path)
+    workdir = Workdir(tmp_path)
     with pytest.raises(networks.NonFiniteLogitsError, match="tolerant/0 gives logits that are not"):
         runner.run_stages(small(data_directory), workdir, ["run_generations"])
     assert not workdir.generation("tolerant", 1).exists()
@@ -235,8 +236,8 @@ def test_students_hear_their_teacher(done, tmp_path):
         tolerance=config.generations.tolerance,
     )
     untaught = dataclasses.replace(config, generations=options)
-    runner.run_stages(untaught, artifacts.Workdir(alone), ["run_generations"])
-    assert digests(untaught, artifacts.Workdir(alone))[1] != digests(config, workdir)[1]
+    runner.run_stages(untaught, Workdir(alone), ["run_generations"])
+    assert digests(untaught, Workdir(alone))[1] != digests(config, workdir)[1]
 
 
 def test_what_was_stored_is_an_input_of_the_student(done, tmp_path):
@@ -245,17 +246,17 @@ def test_what_was_stored_is_an_input_of_the_student(done, tmp_path):
     stored = dataclasses.replace(config, generations=dataclasses.replace(
         config.generations, teacher_signal="stored", num_generations=1,
     ))
-    runner.run_stages(stored, artifacts.Workdir(tmp_path), ["run_generations"])
+    runner.run_stages(stored, Workdir(tmp_path), ["run_generations"])
     other = dataclasses.replace(stored, soft_targets=dataclasses.replace(
         stored.soft_targets, num_views=3,
     ))
     with pytest.raises(artifacts.StaleArtifactError, match="soft_targets"):
-        runner.run_stages(other, artifacts.Workdir(tmp_path), ["run_generations"])
+        runner.run_stages(other, Workdir(tmp_path), ["run_generations"])
 
 
 def test_other_test_views_are_judged_anew_and_nothing_is_trained(done, tmp_path):
     config, workdir = done
-    copy = artifacts.Workdir(shutil.copytree(workdir.root, tmp_path / "copy"))
+    copy = Workdir(shutil.copytree(workdir.root, tmp_path / "copy"))
     more = dataclasses.replace(config, data=dataclasses.replace(config.data, test_views=3))
     assert runner.STAGES["run_generations"](more, copy)
     assert digests(more, copy) == digests(config, workdir)
@@ -271,7 +272,7 @@ def test_other_test_views_are_judged_anew_and_nothing_is_trained(done, tmp_path)
 ])
 def test_another_generalist_is_no_baseline(done, tmp_path, capsys, spoil, why):
     config, workdir = done
-    copy = artifacts.Workdir(shutil.copytree(workdir.root, tmp_path / "copy"))
+    copy = Workdir(shutil.copytree(workdir.root, tmp_path / "copy"))
     path = copy.generalist / artifacts.MANIFEST
     manifest = artifacts.read_json(path)
     spoil(manifest)
@@ -283,7 +284,7 @@ def test_another_generalist_is_no_baseline(done, tmp_path, capsys, spoil, why):
 
 def test_evaluate_refuses_a_softmax_network(done, tmp_path):
     config, workdir = done
-    copy = artifacts.Workdir(shutil.copytree(workdir.root, tmp_path / "copy"))
+    copy = Workdir(shutil.copytree(workdir.root, tmp_path / "copy"))
     shutil.copytree(copy.generalist, copy.student("student"))
     with pytest.raises(UserError, match="softmax network, which evaluate does not judge"):
         runner.STAGES["evaluate"](config, copy)

@@ -15,6 +15,7 @@ from kc_jax.data import sources, vertical_store
 from kc_jax.data.predictions import PredictionsError
 from kc_jax.data.soft_target_store import SoftTargetStore
 from kc_jax.stages import import_soft_targets, runner, storing, teachers, write_soft_targets
+from kc_jax.workdir import Workdir
 from tests.stages import shipped
 
 STAGES = ("import_soft_targets", "train_student", "evaluate", "report")
@@ -55,7 +56,7 @@ def importing(finished, tmp_path):
             finished[0].soft_targets, predictions=str(path), **options
         )
         config = dataclasses.replace(finished[0], soft_targets=soft)
-        return config, artifacts.Workdir(tmp_path / "imported")
+        return config, Workdir(tmp_path / "imported")
 
     return make
 
@@ -340,4 +341,4 @@ def test_mistakes_end_in_one_line(tmp_path):
 def test_the_stage_that_is_missing_is_named(data_directory, tmp_path, predictions, stage):
     config = shipped.smoke(data_directory, soft_targets__predictions=predictions)
     with pytest.raises(artifacts.MissingArtifactError, match=f"run the stage {stage} first"):
-        runner.run_stages(config, artifacts.Workdir(tmp_path), ["train_student"])
+        runner.run_stages(config, Workdir(tmp_path), ["train_student"])

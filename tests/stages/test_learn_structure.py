@@ -24,6 +24,7 @@ from kc_jax.stages import (
     runner,
 )
 from kc_jax.train.state import digest
+from kc_jax.workdir import Workdir
 from tests.reference import structure as reference
 from tests.stages import shipped
 
@@ -39,7 +40,7 @@ def changed(config, **options):
 @pytest.fixture(scope="module")
 def done(data_directory, tmp_path_factory):
     config = shipped.build(self_informed.get_config("smoke"), data_directory)
-    workdir = artifacts.Workdir(tmp_path_factory.mktemp("structure"))
+    workdir = Workdir(tmp_path_factory.mktemp("structure"))
     runner.run_stages(config, workdir, STAGES)
     return config, workdir
 
@@ -47,7 +48,7 @@ def done(data_directory, tmp_path_factory):
 @pytest.fixture
 def copy(done, tmp_path):
     config, workdir = done
-    return config, artifacts.Workdir(shutil.copytree(workdir.root, tmp_path / "copy"))
+    return config, Workdir(shutil.copytree(workdir.root, tmp_path / "copy"))
 
 
 def variables_of(directory):
@@ -179,7 +180,7 @@ def test_the_page_and_the_table(done, capsys):
 def test_a_page_without_clusters_is_refused(done, tmp_path):
     config, _ = done
     with pytest.raises(artifacts.MissingArtifactError, match="run the stages learn_structure"):
-        report_structures.run(config, artifacts.Workdir(tmp_path))
+        report_structures.run(config, Workdir(tmp_path))
 
 
 def with_data(config, **options):
@@ -263,7 +264,7 @@ def test_verticals_are_clusters_too(finished, tmp_path):
     config, workdir = finished
     config = changed(config, answers="verticals", base="student", name="by_vertical", widths=(8,),
                      num_epochs=1.0)
-    copy = artifacts.Workdir(shutil.copytree(workdir.root, tmp_path / "copy"))
+    copy = Workdir(shutil.copytree(workdir.root, tmp_path / "copy"))
     runner.run_stages(config, copy, ["learn_structure", "evaluate", "report_structures"])
     space = sources.load_label_space(config.data)
     np.testing.assert_array_equal(
@@ -281,7 +282,7 @@ def test_found_verticals_serve_specialists_and_student(data_directory, tmp_path)
         data_directory, data__verticals="discovered", structure__num_clusters=3,
         structure__top_k=3, generalist__num_epochs=4.0,
     )
-    workdir = artifacts.Workdir(tmp_path)
+    workdir = Workdir(tmp_path)
     stages = (*config.stages, "evaluate_given")
     runner.run_stages(config, workdir, stages)
     given = sources.load_label_space(dataclasses.replace(config.data, verticals="given"))
@@ -309,7 +310,7 @@ def test_found_verticals_serve_specialists_and_student(data_directory, tmp_path)
 def test_verticals_are_not_given_where_they_were_not_found(data_directory, tmp_path):
     config = shipped.smoke(data_directory, data__verticals="discovered")
     with pytest.raises(artifacts.MissingArtifactError, match="run the stage discover_verticals"):
-        discovery.resolve(config, artifacts.Workdir(tmp_path))
+        discovery.resolve(config, Workdir(tmp_path))
 
 
 def test_given_verticals_are_judged_by_evaluate(finished):
@@ -326,7 +327,7 @@ def test_judging_on_given_verticals_gives_what_judging_on_them_at_once_does(fini
     renamed = dataclasses.replace(
         config, data=dataclasses.replace(config.data, verticals=str(path))
     )
-    copy = artifacts.Workdir(shutil.copytree(workdir.root, tmp_path / "copy"))
+    copy = Workdir(shutil.copytree(workdir.root, tmp_path / "copy"))
     runner.STAGES["evaluate_given"](renamed, copy)
     found = artifacts.read_json(copy.results_given)["methods"]
     expected = artifacts.read_json(workdir.results)["methods"]
@@ -340,7 +341,7 @@ def test_clusters_are_found_in_soft_targets_too(finished, tmp_path):
     config, workdir = finished
     config = changed(config, answers="soft_targets", num_clusters=3, top_k=3, name="stored",
                      widths=(8,), num_epochs=1.0)
-    copy = artifacts.Workdir(shutil.copytree(workdir.root, tmp_path / "copy"))
+    copy = Workdir(shutil.copytree(workdir.root, tmp_path / "copy"))
     runner.run_stages(config, copy, ["learn_structure"])
     counts = scipy.sparse.load_npz(copy.clusters("stored") / clusters.COUNTS).toarray()
     space = sources.load_label_space(config.data)

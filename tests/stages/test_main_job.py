@@ -11,6 +11,7 @@ from kc_jax import artifacts
 from kc_jax.data import sources
 from kc_jax.data.soft_target_store import SoftTargetStore
 from kc_jax.stages import class_table, networks, runner, storing
+from kc_jax.workdir import Workdir
 from tests.stages import shipped
 
 METHODS = {"generalist", "student", "specialists"}
@@ -230,7 +231,7 @@ def test_any_layout_loads_any_others_checkpoint(copy):
 
 def test_settings_can_be_judged_on_held_out_training_records(copy, tmp_path):
     config, _ = copy
-    workdir = artifacts.Workdir(tmp_path)
+    workdir = Workdir(tmp_path)
     judged = dataclasses.replace(
         config, data=dataclasses.replace(config.data, judged_on="validation")
     )
@@ -244,4 +245,4 @@ def test_settings_can_be_judged_on_held_out_training_records(copy, tmp_path):
 def test_a_missing_stage_is_named(tmp_path, data_directory):
     config = shipped.smoke(data_directory)
     with pytest.raises(artifacts.MissingArtifactError, match="train_teachers"):
-        runner.run_stages(config, artifacts.Workdir(tmp_path), ["write_soft_targets"])
+        runner.run_stages(config, Workdir(tmp_path), ["write_soft_targets"])

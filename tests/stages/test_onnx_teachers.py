@@ -10,6 +10,7 @@ from kc_jax.data import sources
 from kc_jax.data.vertical_store import VerticalStore
 from kc_jax.models.onnx_network import OnnxError
 from kc_jax.stages import networks, runner, storing
+from kc_jax.workdir import Workdir
 from tests.stages import shipped
 
 pytest.importorskip("onnxruntime")
@@ -33,7 +34,7 @@ def run(data_directory, tmp_path):
     for name, matrix in zip(space.verticals, weights, strict=True):
         path = folder / f"{artifacts.safe_name(name)}.onnx"
         onnx_models.write(path, matrix, (1, SIZE, SIZE), image_size=SIZE, mean=[0.5], std=[0.5])
-    return config, artifacts.Workdir(tmp_path / "run"), weights
+    return config, Workdir(tmp_path / "run"), weights
 
 
 def test_the_main_job_needs_no_network_of_ours(run, capsys):

@@ -7,6 +7,7 @@ from configs import openimage
 from kc_jax import artifacts, config
 from kc_jax.data import sources
 from kc_jax.stages import runner
+from kc_jax.workdir import Workdir
 from tests.data import folder_dataset
 
 
@@ -43,7 +44,7 @@ def shrunk(directory, label_space, small=True, **overrides):
 def test_photographs_with_several_labels(tmp_path, overrides):
     prepared = folder_dataset.prepare(tmp_path)
     built = shrunk(*prepared, **overrides)
-    workdir = artifacts.Workdir(tmp_path / "run")
+    workdir = Workdir(tmp_path / "run")
     runner.run_stages(built, workdir, built.stages)
     methods = artifacts.read_json(workdir.results)["methods"]
     assert set(methods) == {"generalist", "student", "specialists"}

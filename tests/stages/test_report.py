@@ -9,8 +9,9 @@ import pytest
 
 from configs import eft
 from kc_jax import config as kc_config
-from kc_jax.artifacts import MissingArtifactError, Workdir, write_json
+from kc_jax.artifacts import MissingArtifactError, write_json
 from kc_jax.stages import report, report_figures, report_text
+from kc_jax.workdir import Workdir
 from tests.stages.fabricated import (
     METHODS,
     VERTICALS,

@@ -3,6 +3,7 @@ import pytest
 from kc_jax import artifacts
 from kc_jax.stages import runner
 from kc_jax.train import hooks
+from kc_jax.workdir import Workdir
 from tests.stages import shipped
 
 
@@ -15,7 +16,7 @@ def test_a_stopped_training_ends_bit_identical(
     finished, data_directory, tmp_path, monkeypatch, stop_at
 ):
     config = shipped.smoke(data_directory, running__checkpoint_every_steps=5)
-    workdir = artifacts.Workdir(tmp_path)
+    workdir = Workdir(tmp_path)
 
     def stopping(show, log):
         def hook(step, state, metrics):

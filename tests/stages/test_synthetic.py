@@ -7,6 +7,7 @@ from configs import common, eft
 from kc_jax import artifacts, config
 from kc_jax.data import sources
 from kc_jax.stages import runner
+from kc_jax.workdir import Workdir
 from tests.stages import shipped
 
 
@@ -20,7 +21,7 @@ def declared(**overrides):
 
 
 def test_a_network_is_trained_without_images_and_says_so(tmp_path):
-    workdir = artifacts.Workdir(tmp_path)
+    workdir = Workdir(tmp_path)
     runner.run_stages(declared(), workdir, ["train_generalist"])
     manifest = artifacts.manifest_of(workdir.generalist, "train_generalist")
     assert manifest["inputs"]["records"].startswith("synthetic-")
@@ -30,7 +31,7 @@ def test_a_network_is_trained_without_images_and_says_so(tmp_path):
 
 @pytest.mark.slow
 def test_the_whole_job_runs_without_images_and_says_so(tmp_path, capsys):
-    built, workdir = declared(), artifacts.Workdir(tmp_path)
+    built, workdir = declared(), Workdir(tmp_path)
     runner.run_stages(built, workdir, built.stages)
     assert artifacts.read_json(workdir.results)["synthetic"]
     assert "SYNTHETIC INPUT" in capsys.readouterr().out

@@ -17,6 +17,7 @@ from kc_jax.data import sources
 from kc_jax.stages import runner
 from kc_jax.train import hooks
 from kc_jax.train.hooks import NonFiniteLossError
+from kc_jax.workdir import Workdir
 from tests.stages import shipped
 from tests.train import event_files
 
@@ -47,7 +48,7 @@ def test_a_loss_that_is_no_number_names_its_records(data_directory, tmp_path):
         data_directory, running__log_every_steps=7,
         generalist__optimizer__learning_rate=3e38, generalist__optimizer__warmup=0.0,
     )
-    workdir = artifacts.Workdir(tmp_path)
+    workdir = Workdir(tmp_path)
     with pytest.raises(NonFiniteLossError) as caught:
         runner.run_stages(config, workdir, ["train_generalist"])
     noted = artifacts.read_json(workdir.generalist / "non_finite_loss.json")

@@ -1,0 +1,49 @@
+"""What a study's claims came to: gains of one method over another, seed by seed."""
+
+from collections.abc import Mapping, Sequence
+
+from kc_jax.config import ConfigError
+from kc_jax.core import paired
+
+METRIC = "mean_vertical_ap"
+SMALLEST = 0.005  # A gain of half a point is worth having.
+
+
+def claims_table(claims: Mapping[str, Sequence[str]], results: Sequence[Mapping]) -> str:
+    """Writes for each claim the gain, its interval and the verdict.
+
+    Args:
+      claims: by what they say: the method that should be better, the other, and maybe a metric of
+        evaluate, `METRIC` otherwise.
+      results: of every seed, with ``methods``.
+
+    Raises:
+      ConfigError: a claim names a method that there is not.
+    """
+    lines = [
+        f"Differences in points: mean over {len(results)} seeds and the 95 % interval of a paired "
+        f"t test; a gain below {100 * SMALLEST:.1f} counts as none.",
+        "",
+        "| claim | better | than | difference | interval | verdict |",
+        "|---|---|---|---:|---:|---|",
+    ]
+    for text, (better, other, *metric) in claims.items():
+        bounds = paired.interval([
+            _metric(result, better, *metric) - _metric(result, other, *metric)
+            for result in results
+        ])
+        mean, low, high = (100 * value for value in bounds)
+        lines.append(
+            f"| {text} | {better} | {other} | {mean:+.1f} | {low:+.1f} to {high:+.1f} | "
+            f"{paired.verdict(bounds, SMALLEST)} |"
+        )
+    return "\n".join(lines) + "\n"
+
+
+def _metric(result: Mapping, method: str, metric: str = METRIC) -> float:
+    methods = result["methods"]
+    if method not in methods:
+        raise ConfigError(
+            f"a claim names the method {method!r}; there are {', '.join(sorted(methods))}"
+        )
+    return methods[method][metric]
