@@ -14,8 +14,8 @@ from absl import flags
 
 from kc_jax import artifacts, command
 from kc_jax.config import Config, ConfigError, build
-from kc_jax.data.sources import GIVEN
-from kc_jax.stages import runner, study_claims, study_tables
+from kc_jax.data import sources
+from kc_jax.stages import report_structures, runner, study_claims, study_tables
 from kc_jax.workdir import Workdir
 
 flags.adopt_module_key_flags(command)
@@ -31,7 +31,7 @@ class Kind:
       part: of the configuration, which has a ``name``.
       stages: run for every variant.
       last_stages: run once all variants of a setting and seed are there.
-      read: function (working directory, variants) → its results.
+      read: function (configuration, working directory, variants) → its results.
       merge: function (results by setting) → results of a seed.
       table: function (title, variants, results of every seed) → Markdown.
     """
@@ -44,9 +44,9 @@ class Kind:
     table: Callable
 
 
-def _read_students(workdir: Workdir, names: Sequence[str]) -> dict:
+def _read_students(config: Config, workdir: Workdir, names: Sequence[str]) -> dict:
     """Reads what `evaluate` wrote, or `evaluate_given` where the verticals are others."""
-    del names
+    del config, names
     results = artifacts.read_json(workdir.results)
     given = artifacts.read_json(workdir.results_given, None)
     if given:
@@ -57,7 +57,17 @@ def _read_students(workdir: Workdir, names: Sequence[str]) -> dict:
     return results
 
 
-def _read_processes(workdir: Workdir, names: Sequence[str]) -> dict[str, dict]:
+def _read_structures(config: Config, workdir: Workdir, names: Sequence[str]) -> dict:
+    """Adds to what `evaluate` wrote how the clusters agree with the verticals."""
+    results = _read_students(config, workdir, names)
+    for found in report_structures.read_structures(workdir, sources.load_label_space(config.data)):
+        if found.name in results["methods"]:
+            results["methods"][found.name]["rand_index"] = found.rand_index
+    return results
+
+
+def _read_processes(config: Config, workdir: Workdir, names: Sequence[str]) -> dict[str, dict]:
+    del config
     return {name: artifacts.read_json(workdir.generation_results(name)) for name in names}
 
 
@@ -95,7 +105,7 @@ KINDS = {
         part="structure",
         stages=("train_generalist", "learn_structure"),
         last_stages=("evaluate", "report_structures"),
-        read=_read_students,
+        read=_read_structures,
         merge=merge_methods,
         table=study_tables.structures_table,
     ),
@@ -175,11 +185,11 @@ def _run_setting(study, root: pathlib.Path, seed: int, setting: str) -> dict:
         config = cell_config(study, seed, name, setting)
         runner.run_stages(config, workdir, kind.stages)
     last = list(kind.last_stages)
-    if config.data.verticals != GIVEN and "evaluate" in last:
+    if config.data.verticals != sources.GIVEN and "evaluate" in last:
         last.append("evaluate_given")
     runner.run_stages(config, workdir, last)
     artifacts.share(workdir.root, root / LINKS)
-    return kind.read(workdir, list(variants))
+    return kind.read(config, workdir, list(variants))
 
 
 def main(study, workdir: str | None):

@@ -165,14 +165,18 @@ def test_structures_beside_their_base():
         }
 
     results = [
-        {"classes": 7, "methods": {"generalist": method(0.4, 1000), "a": method(share, 1026)}}
+        {"classes": 7, "methods": {
+            "generalist": method(0.4, 1000),
+            "a": {**method(share, 1026), "rand_index": share - 0.35},
+        }}
         for share in (0.5, 0.7)
     ]
     lines = study_tables.structures_table("T", ["a"], results).splitlines()
     assert lines[2].startswith("| network | mAP at top 50 | mean AP |")
     assert lines[-2].startswith("| generalist | 40.0 ± 0.0 |")
     assert lines[-1].startswith(f"| a | 60.0 ± {np.std([50, 70], ddof=1):.1f} |")
-    assert lines[-1].endswith("| 1,026 | 1.026 |")
+    assert lines[-2].endswith("| 1,000 | 1.000 |  |")
+    assert lines[-1].endswith("| 1,026 | 1.026 | 0.25 ± 0.14 |")
 
 
 def test_a_study_of_processes_varies_generations(plan):

@@ -52,14 +52,15 @@ def structures_table(title: str, names: Sequence[str], results: Sequence[Mapping
     del metrics["ancestor_ap"]
     lines = _head(
         title, results, f"{results[0]['classes']} classes", ("network",),
-        (*metrics.values(), "multiply-adds", "to generalist"),
+        (*metrics.values(), "multiply-adds", "to generalist", "Rand index"),
     )
     for name in methods_of(results, ("generalist", *names)):
         runs = [result["methods"][name] for result in results]
         cells = [_percent([run[key] for run in runs]) for key in metrics]
         cost = first[name]["multiply_adds"]
         ratio = cost / first["generalist"]["multiply_adds"]
-        lines.append(f"| {name} | {' | '.join(cells)} | {cost:,} | {ratio:.3f} |")
+        agreement = _fraction([run.get("rand_index") for run in runs])
+        lines.append(f"| {name} | {' | '.join(cells)} | {cost:,} | {ratio:.3f} | {agreement} |")
     return "\n".join(lines) + "\n"
 
 
@@ -166,8 +167,13 @@ def _head(
 
 
 def _percent(values: Sequence[float | None]) -> str:
-    if None in values:
-        return "—"
-    percent = 100 * np.asarray(values)
-    deviation = f" ± {np.std(percent, ddof=1):.1f}" if len(percent) > 1 else ""
-    return f"{np.mean(percent):.1f}{deviation}"
+    return "—" if None in values else _mean_and_deviation(100 * np.asarray(values), 1)
+
+
+def _fraction(values: Sequence[float | None]) -> str:
+    return "" if None in values else _mean_and_deviation(np.asarray(values), 2)
+
+
+def _mean_and_deviation(values: np.ndarray, digits: int) -> str:
+    deviation = f" ± {np.std(values, ddof=1):.{digits}f}" if len(values) > 1 else ""
+    return f"{np.mean(values):.{digits}f}{deviation}"
