@@ -87,6 +87,7 @@ def get_config(name: str) -> ml_collections.ConfigDict:
         "judged_on": "test",
         "hold_out": False,
         "validation_share": 0.2,
+        "label_noise": 0.0,
         "synthetic": False,
         "num_records": 6_400,
         "read_threads": 1,

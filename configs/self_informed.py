@@ -35,12 +35,14 @@ def glyphs():
 
 
 def photographs():
-    """A folder of photographs, at 32 pixels."""
+    """A folder of photographs, at 32 pixels, by the rate that learnt them fastest of five."""
     config = folder.get_config("small")
     config.name = "self_informed_photographs"
     config.data.image_size = 32
     config.generalist.head = "FC256-FC128"
     config.structure.update({"widths": (32, 32), "top_k": 20})
+    for training in (config.generalist, config.structure):
+        training.optimizer.update({"kind": "sgd", "learning_rate": 0.03})
     return informed(config)
 
 

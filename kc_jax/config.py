@@ -90,6 +90,8 @@ class Data:
       hold_out: whether that part is taken out of the training records where judged on ``test`` too,
         for clusters of classes to be found on.
       validation_share: of the training records, the part that is held out, by hash.
+      label_noise: of the training records, the part whose labels are swapped for others of their
+        verticals, to see what methods make of wrong labels; judged images keep theirs.
       synthetic: nothing is read: noise takes the place of images, and every network is trained on
         one batch that lies on the device. For timing; works without images, as with ``declared``.
       num_records: of a split, where ``synthetic``; otherwise the source says.
@@ -125,6 +127,7 @@ class Data:
     judged_on: Annotated[str, OneOf("test", "validation")]
     hold_out: bool
     validation_share: Share
+    label_noise: Share
     synthetic: bool
     num_records: Positive
     read_threads: Positive

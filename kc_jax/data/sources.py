@@ -23,6 +23,7 @@ from kc_jax.data import (
     glyph_list,
     glyph_masks,
     glyphs,
+    label_noise,
     packed,
     preparation,
     validation,
@@ -110,7 +111,8 @@ def given_verticals(data: Data) -> LabelSpace:
 def open_source(data: Data, split: str) -> Source:
     """Opens the records of a split, preparing the data where that was not done yet.
 
-    Where the configuration judges on ``validation`` or holds it out, it is taken out of ``train``.
+    Where the configuration judges on ``validation`` or holds it out, it is taken out of ``train``,
+    which alone has wrong labels where the configuration wants them.
 
     Args:
       data: the configuration's part.
@@ -137,6 +139,9 @@ def open_source(data: Data, split: str) -> Source:
     _check_labels(source, space)
     if (data.hold_out or data.judged_on == VALIDATION) and stored == "train":
         source = _without_or_only(source, split, data.validation_share)
+    if data.label_noise and split == "train":
+        labels = label_noise.swap_labels(source.labels, space, data.label_noise, data.seed)
+        source = _relabelled(source, labels, artifacts.fingerprint(labels))
     channels = source.read(0).shape[-1]
     if channels != data.channels:
         raise ConfigError(
@@ -148,11 +153,13 @@ def open_source(data: Data, split: str) -> Source:
 
 def _renumbered(source: Source, space: LabelSpace, new_ids: np.ndarray) -> Source:
     """Gives the records with the ids that their classes have in other verticals."""
-    return dataclasses.replace(
-        source,
-        labels=tuple(tuple(sorted(int(new_ids[c]) for c in ids)) for ids in source.labels),
-        fingerprint=artifacts.fingerprint([source.fingerprint, space.fingerprint]),
-    )
+    labels = tuple(tuple(sorted(int(new_ids[c]) for c in ids)) for ids in source.labels)
+    return _relabelled(source, labels, space.fingerprint)
+
+
+def _relabelled(source: Source, labels: tuple[tuple[int, ...], ...], reason: str) -> Source:
+    digest = artifacts.fingerprint([source.fingerprint, reason])
+    return dataclasses.replace(source, labels=labels, fingerprint=digest)
 
 
 def _without_or_only(train: Source, split: str, share: float) -> Source:
