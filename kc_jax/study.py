@@ -15,7 +15,14 @@ from absl import flags
 from kc_jax import artifacts, command
 from kc_jax.config import Config, ConfigError, build
 from kc_jax.data import sources
-from kc_jax.stages import report_structures, runner, study_claims, study_tables
+from kc_jax.stages import (
+    report_figures,
+    report_structures,
+    runner,
+    study_claims,
+    study_tables,
+)
+from kc_jax.train import hooks
 from kc_jax.workdir import Workdir
 
 flags.adopt_module_key_flags(command)
@@ -72,14 +79,11 @@ def _read_processes(config: Config, workdir: Workdir, names: Sequence[str]) -> d
 
 
 def merge_methods(by_setting: Mapping[str, Mapping]) -> dict:
-    """Puts the methods of all settings side by side, as SETTING/METHOD; the same ones once."""
-    methods: dict[str, Mapping] = {}
-    seen: dict[str, list] = {}
-    for setting, results in by_setting.items():
-        for name, values in results["methods"].items():
-            if values not in seen.setdefault(name, []):
-                seen[name].append(values)
-                methods[f"{setting}/{name}" if setting else name] = values
+    """Puts the methods of all settings side by side, as SETTING/METHOD."""
+    methods = {
+        f"{setting}/{name}" if setting else name: values
+        for setting, results in by_setting.items() for name, values in results["methods"].items()
+    }
     return {**next(iter(by_setting.values())), "methods": methods}
 
 
@@ -194,15 +198,34 @@ def _run_setting(study, root: pathlib.Path, seed: int, setting: str) -> dict:
 
 def main(study, workdir: str | None):
     """Runs a study and prints its tables."""
-    root = pathlib.Path(workdir or "runs/study")
+    root = pathlib.Path(workdir or f"runs/{study.get('name', 'study')}")
     kind, variants = kind_of(study)
     results = run_study(study, root)
-    text = kind.table(study.title, list(variants), results)
+    parts = [kind.table(study.title, list(variants), results)]
+    if study.get("by_vertical"):
+        parts.append(study_tables.verticals_table(list(variants), results))
     if study.get("claims"):
-        text += "\n" + study_claims.claims_table(study.claims, results)
+        parts.append(study_claims.claims_table(study.claims, results))
     output = pathlib.Path(_OUTPUT.value or root / "table.md")
+    if study.get("loss_figure"):
+        figure = output.with_suffix(".png")
+        _draw_losses(study, root, figure)
+        parts.append(f"![Loss by epoch, seed {study.seeds[0]}]({figure.name})\n")
+    text = "\n".join(parts)
     artifacts.write_text(output, text)
     print(f"{text}\nTable: {output}")
+
+
+def _draw_losses(study, root: pathlib.Path, path: pathlib.Path) -> None:
+    """Draws the training losses of a study's students, of its first setting and seed."""
+    _, variants = kind_of(study)
+    workdir = Workdir(root / next(iter(settings_of(study))) / f"seed_{study.seeds[0]}")
+    logs = {
+        name: hooks.read_metrics(workdir.student(name) / artifacts.METRICS) for name in variants
+    }
+    figure = report_figures.loss_curves(logs, {}, report_figures.colours(list(variants), ""))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(report_figures.to_png(figure))
 
 
 if __name__ == "__main__":

@@ -12,7 +12,18 @@ from configs import (
     self_informed,
     tfds,
 )
-from kc_jax import config
+from configs.study import (
+    figure5,
+    paper,
+    table1,
+    table2,
+    table3,
+    table4,
+    table6,
+    tolerance,
+    verticals,
+)
+from kc_jax import config, study
 from kc_jax.data import preparation, sources
 from kc_jax.errors import UserError
 from kc_jax.stages import describe
@@ -55,6 +66,44 @@ def test_self_informed_presets_hold_images_out_and_export_what_they_grow(preset,
     built = config.build(self_informed.get_config(preset))
     assert built.name == name and built.data.hold_out
     assert built.student.name == built.structure.name
+
+
+TABLES = [table1, table2, table3, table4, figure5, table6]
+
+
+@pytest.mark.parametrize("plan", [
+    *(table.get_config(data) for table in TABLES for data in paper.DATA),
+    tolerance.get_config(), verticals.get_config(),
+], ids=lambda plan: plan.title)
+def test_studies_build_and_their_claims_name_what_they_compare(plan):
+    methods = set()
+    for setting in study.settings_of(plan):
+        names = {"generalist", *plan.students, "specialists"}
+        methods |= {f"{setting}/{name}" if setting else name for name in names}
+        for name in plan.students:
+            assert study.cell_config(plan, 0, name, setting).student.name == name
+    assert plan.claims
+    for _, better, other in plan.claims:
+        assert {better, other} <= methods
+
+
+def test_tables_of_the_same_data_have_networks_of_the_same_name_in_common():
+    seen = {}
+    for table in TABLES[:-1]:
+        plan = table.get_config()
+        assert plan.name == "paper_glyphs"
+        for name in plan.students:
+            built = study.cell_config(plan, 0, name)
+            assert seen.setdefault(name, built) == built
+    assert len(seen) == 13
+
+
+def test_table_6_has_bottlenecks_of_one_width():
+    built = study.cell_config(table6.get_config(), 0, "sc_d")
+    assert built.generalist.head == built.teachers.head == "FC256-FC8"
+    assert built.student.head == "FC256-SC8"
+    with pytest.raises(ValueError, match="'letters' are unknown; expected one of glyphs"):
+        table6.get_config("letters")
 
 
 @pytest.mark.parametrize("options, classes, published", [

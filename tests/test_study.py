@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 
 from configs import eft
+from configs.study import figure5
 from kc_jax import study
 from kc_jax.config import ConfigError
 from kc_jax.stages import study_claims, study_tables
@@ -48,7 +49,7 @@ def test_the_table_gives_mean_and_deviation_over_seeds(plan):
     row = next(line for line in lines if line.startswith("| hard"))
     deviation = np.std([30, 40], ddof=1)
     assert f"| 35.0 ± {deviation:.1f} | 50.0 ± 0.0 | 25.0 ± 0.0 |" in row
-    assert row.endswith("| — | 1,234 | 64 |")
+    assert row.endswith("| — | 33.3 ± 0.0 | 1,234 | 64 |")
     assert [line.split(" | ")[0] for line in lines[4:]] == [
         "| generalist", "| hard", "| paced", "| specialists",
     ]
@@ -75,7 +76,7 @@ def test_settings_share_what_is_made_from_the_same_inputs(plan, tmp_path):
     plan.settings = {"strict": {}, "tolerant": {"teachers": {"tolerance": {"confidence": 0.6}}}}
     root = tmp_path / "study"
     (result,) = study.run_study(plan, root)
-    assert list(result["methods"]) == [
+    assert study_tables.methods_of([result], ("generalist", "soft", "specialists")) == [
         "strict/generalist", "strict/soft", "strict/specialists", "tolerant/soft",
         "tolerant/specialists",
     ]
@@ -89,17 +90,49 @@ def test_settings_share_what_is_made_from_the_same_inputs(plan, tmp_path):
     assert study.run_study(plan, root) == [result]
 
 
-def test_methods_of_settings_stand_side_by_side_and_the_same_ones_once():
+@pytest.mark.slow
+def test_a_papers_table_has_verticals_claims_and_a_figure(tmp_path):
+    plan = figure5.get_config()
+    plan.base = eft.get_config("smoke")
+    plan.base.data.directory = str(tmp_path / "data")
+    plan.seeds = (0,)
+    plan.by_vertical = True
+    plan.students = {name: plan.students[name] for name in ("sc_d", "sc_d_s")}
+    plan.claims = (("pacing improves", "sc_d_s", "sc_d"),)
+    study.main(plan, str(tmp_path / "study"))
+    text = (tmp_path / "study" / "table.md").read_text()
+    assert "| vertical | generalist | sc_d | sc_d_s | specialists |" in text
+    assert "| pacing improves | sc_d_s | sc_d |" in text and "| undecided |" in text
+    assert "![Loss by epoch, seed 0](table.png)" in text
+    assert (tmp_path / "study" / "table.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_methods_of_settings_stand_side_by_side_and_shared_ones_once():
     merged = study.merge_methods({
         "a": {"classes": 3, "methods": {"generalist": {"x": 1}, "s": {"x": 2}}},
         "b": {"classes": 3, "methods": {"generalist": {"x": 1}, "s": {"x": 1}}},
     })
     assert merged["classes"] == 3
-    assert merged["methods"] == {"a/generalist": {"x": 1}, "a/s": {"x": 2}, "b/s": {"x": 1}}
+    assert list(merged["methods"]) == ["a/generalist", "a/s", "b/generalist", "b/s"]
     alone = study.merge_methods({"": {"methods": {"s": {"x": 2}}}})
     assert alone["methods"] == {"s": {"x": 2}}
     order = study_tables.methods_of([merged], ("s", "generalist"))
     assert order == ["a/s", "a/generalist", "b/s"]
+
+
+def test_verticals_stand_below_one_another():
+    results = [
+        {"methods": {
+            "generalist": {"vertical_ap": {"birds": 0.5, "cars": 0.25 + shift}},
+            "s": {"vertical_ap": {"birds": 0.75, "cars": 0.5}},
+        }}
+        for shift in (0.0, 0.1)
+    ]
+    lines = study_tables.verticals_table(["s"], results).splitlines()
+    assert lines == [
+        "| vertical | generalist | s |", "|---|---:|---:|",
+        "| birds | 50.0 ± 0.0 | 75.0 ± 0.0 |", "| cars | 30.0 ± 7.1 | 50.0 ± 0.0 |",
+    ]
 
 
 def test_claims_are_put_to_the_test():
@@ -110,15 +143,15 @@ def test_claims_are_put_to_the_test():
         }}
         for seed in range(3)
     ]
-    claims = {
-        "up": ("good", "bad"), "down": ("bad", "good"), "top-1": ("good", "bad", "top1"),
-    }
+    claims = [
+        ("up", "good", "bad"), ("down", "bad", "good"), ("top-1", "good", "bad", "top1"),
+    ]
     lines = study_claims.claims_table(claims, results).splitlines()
     assert lines[4] == "| up | good | bad | +10.1 | +9.9 to +10.3 | holds |"
     assert lines[5] == "| down | bad | good | -10.1 | -10.3 to -9.9 | does not hold |"
     assert lines[6] == "| top-1 | good | bad | +0.0 | +0.0 to +0.0 | does not hold |"
     with pytest.raises(ConfigError, match="'best'; there are bad, good"):
-        study_claims.claims_table({"x": ("best", "bad")}, results)
+        study_claims.claims_table([("x", "best", "bad")], results)
 
 
 def test_processes_have_one_setting():

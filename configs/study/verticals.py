@@ -28,9 +28,8 @@ def get_config():
         "sc": {"distill_weight": 0.0},
         "sc_d": {"distill_weight": 1.0, "optimizer": {"initial_accumulator": 0.1}},
     }
-    config.claims = {
-        f"given verticals are better than {found} for {method}":
-            (f"given/{method}", f"{found}/{method}")
+    config.claims = tuple(
+        (f"given verticals are better for {method}", f"given/{method}", f"{found}/{method}")
         for found in ("confusions", "co_detections") for method in config.students
-    }
+    )
     return config

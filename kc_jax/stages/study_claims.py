@@ -9,11 +9,11 @@ METRIC = "mean_vertical_ap"
 SMALLEST = 0.005  # A gain of half a point is worth having.
 
 
-def claims_table(claims: Mapping[str, Sequence[str]], results: Sequence[Mapping]) -> str:
+def claims_table(claims: Sequence[Sequence[str]], results: Sequence[Mapping]) -> str:
     """Writes for each claim the gain, its interval and the verdict.
 
     Args:
-      claims: by what they say: the method that should be better, the other, and maybe a metric of
+      claims: each what it says, the method that should be better, the other, and maybe a metric of
         evaluate, `METRIC` otherwise.
       results: of every seed, with ``methods``.
 
@@ -27,7 +27,7 @@ def claims_table(claims: Mapping[str, Sequence[str]], results: Sequence[Mapping]
         "| claim | better | than | difference | interval | verdict |",
         "|---|---|---|---:|---:|---|",
     ]
-    for text, (better, other, *metric) in claims.items():
+    for text, better, other, *metric in claims:
         bounds = paired.interval([
             _metric(result, better, *metric) - _metric(result, other, *metric)
             for result in results

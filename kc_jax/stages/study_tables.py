@@ -18,6 +18,9 @@ CONTROL = "D(1.0, 0.0)"  # Networks of the same starts that nobody teaches.
 def students_table(title: str, students: Sequence[str], results: Sequence[Mapping]) -> str:
     """Writes a table with a row for the generalist, each student and the specialists.
 
+    *Closed* is what of the gap between generalist and specialists in mean AP a method closes, where
+    there are both.
+
     Args:
       title: of the table.
       students: their names.
@@ -26,15 +29,46 @@ def students_table(title: str, students: Sequence[str], results: Sequence[Mappin
     first = results[0]
     lines = _head(
         title, results, f"{first['classes']} classes, {first['verticals']} verticals",
-        ("method", "head"), (*METRICS.values(), "parameters", "images seen"),
+        ("method", "head"), (*METRICS.values(), "closed", "parameters", "images seen"),
     )
     for method in methods_of(results, ("generalist", *students, "specialists")):
         runs = [result["methods"][method] for result in results]
         cells = [_percent([run[key] for run in runs]) for key in METRICS]
+        cells.append(_percent([_closed(result["methods"], method) for result in results]))
         lines.append(
             f"| {method} | {runs[0]['head']} | {' | '.join(cells)} | {runs[0]['params']:,} | "
             f"{runs[0]['images_seen']:,} |"
         )
+    return "\n".join(lines) + "\n"
+
+
+def _closed(methods: Mapping[str, Mapping], method: str) -> float | None:
+    setting, slash, _ = method.rpartition("/")
+    ends = [methods.get(f"{setting}{slash}{end}") for end in ("generalist", "specialists")]
+    if None in ends:
+        return None
+    low, high, found = (
+        values["mean_vertical_ap"] for values in (*ends, methods[method])
+    )
+    return (found - low) / (high - low) if high > low else None
+
+
+def verticals_table(students: Sequence[str], results: Sequence[Mapping]) -> str:
+    """Writes the average precision of each vertical by method, as the paper's tables 4 and 6 do.
+
+    Args:
+      students: their names.
+      results: for each seed what evaluate wrote.
+    """
+    methods = methods_of(results, ("generalist", *students, "specialists"))
+    found = {
+        method: [result["methods"][method]["vertical_ap"] for result in results]
+        for method in methods
+    }
+    lines = [f"| vertical | {' | '.join(methods)} |", f"|---|{'---:|' * len(methods)}"]
+    for vertical in found[methods[0]][0]:
+        cells = [_percent([seed.get(vertical) for seed in found[method]]) for method in methods]
+        lines.append(f"| {vertical} | {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
 
 
@@ -65,14 +99,25 @@ def structures_table(title: str, names: Sequence[str], results: Sequence[Mapping
 
 
 def methods_of(results: Sequence[Mapping], names: Sequence[str]) -> list[str]:
-    """Lists the methods that all seeds have, by setting, and in a setting in the order of names."""
-    found = [
-        method for method in results[0]["methods"]
-        if all(method in result["methods"] for result in results)
-    ]
+    """Lists the methods that all seeds have, by setting, and in a setting in the order of names.
+
+    One that several settings share, such as a generalist, is listed in the first of them.
+    """
+    found: list[str] = []
+    for method in results[0]["methods"]:
+        is_everywhere = all(method in result["methods"] for result in results)
+        if is_everywhere and not any(_is_same(results, method, other) for other in found):
+            found.append(method)
     settings = list(dict.fromkeys(method.rpartition("/")[0] for method in found))
     order = [f"{setting}/{name}" if setting else name for setting in settings for name in names]
     return [method for method in order if method in found]
+
+
+def _is_same(results: Sequence[Mapping], method: str, other: str) -> bool:
+    name, other_name = (title.rpartition("/")[2] for title in (method, other))
+    return name == other_name and all(
+        result["methods"][method] == result["methods"][other] for result in results
+    )
 
 
 def processes_table(

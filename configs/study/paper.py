@@ -1,0 +1,74 @@
+"""What the studies of Gao et al.'s (2017) tables share: data, networks and methods.
+
+table1.py … table6.py and figure5.py take the data as their preset. Those of the same data share a
+working directory, and so the networks that they have in common:
+
+python -m kc_jax.study --config=configs/study/table4.py               # embedded glyphs
+python -m kc_jax.study --config=configs/study/table4.py:glyphs_full
+python -m kc_jax.study --config=configs/study/table4.py:photographs --config.base.data.directory=…
+
++D is distillation from the specialists, +S self-paced learning. Every network sees as many images
+as the generalist. Settings of the glyphs are the best of six on held-out training masks
+(docs/results/trials.md); those of other data are the same and were not searched.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import ml_collections
+
+from configs import eft, folder
+
+DATA = {
+    "glyphs": lambda: eft.get_config("embedded"),
+    "glyphs_full": lambda: eft.get_config("embedded_full"),
+    "photographs": lambda: folder.get_config("small"),
+}
+D = {"distill_weight": 1.0, "optimizer": {"initial_accumulator": 0.1}}
+FC_D = {"distill_weight": 1.0, "optimizer": {"learning_rate": 0.04, "initial_accumulator": 0.1}}
+S = {"distill_weight": 1.0, "optimizer": {"learning_rate": 0.16, "multipliers": {"pace": 10.0}}}
+
+
+def study(title: str, data: str, **parts) -> ml_collections.ConfigDict:
+    """Gives a study.
+
+    Args:
+      title: of the table.
+      data: a key of `DATA`.
+      **parts: of the study: ``students``, ``claims``, and what else it has.
+    """
+    if data not in DATA:
+        raise ValueError(f"data {data!r} are unknown; expected one of {', '.join(DATA)}")
+    config = ml_collections.ConfigDict()
+    config.name = f"paper_{data}"
+    config.title = f"{title}, {data}"
+    config.base = DATA[data]()
+    config.seeds = (0, 1, 2)
+    students = parts.pop("students")
+    config.students = students(*widths(config.base))
+    config.update(parts)
+    return config
+
+
+def widths(base) -> tuple[int, int]:
+    """Gives the widths of the generalist's trunk and bottleneck, as FC256-FC8 has them."""
+    trunk, bottleneck = base.generalist.head.split("-")
+    return int(trunk[2:]), int(bottleneck[2:])
+
+
+def students_of(names: Sequence[str], trunk: int, bottleneck: int) -> Mapping[str, Mapping]:
+    """Gives methods by name, with heads for these widths.
+
+    SC-SC gives each vertical a trunk of its own, an eighth as wide as the shared one, as the paper.
+    """
+    fc, sc = f"FC{trunk}-FC{bottleneck}", f"FC{trunk}-SC{bottleneck}"
+    sc_sc = f"SC{trunk // 8}-SC{bottleneck}"
+    methods = {
+        "fc_d": {"head": fc, **FC_D},
+        "sc": {"head": sc, "distill_weight": 0.0},
+        "sc_d": {"head": sc, **D},
+        "sc_sc": {"head": sc_sc, "distill_weight": 0.0},
+        "sc_sc_d": {"head": sc_sc, **D},
+        "sc_d_s": {"head": sc, **S, "self_paced": {"level": "vertical", "scale": 7.0}},
+        "sc_d_s_class": {"head": sc, **S, "self_paced": {"level": "class", "scale": 7.0}},
+    }
+    return {name: methods[name] for name in names}

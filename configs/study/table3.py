@@ -1,0 +1,32 @@
+"""Table 3 of Gao et al. (2017): does a generic part in the verticals' bottlenecks help?
+
+python -m kc_jax.study --config=configs/study/table3.py --output=docs/results/table3.md
+"""
+
+from configs.study import paper
+
+QUARTERS = (1, 2, 3, 4)
+
+
+def get_config(data: str = "glyphs"):
+    """Gives the study; `paper.DATA` lists the data."""
+    return paper.study(
+        "Table 3: generic part of the bottleneck, distilled", data, students=_students,
+        claims=tuple(
+            (f"none is better than {quarter} quarters", "sc_d", f"generic_{quarter}")
+            for quarter in QUARTERS
+        ),
+    )
+
+
+def _students(trunk: int, bottleneck: int):
+    """Gives the network without a generic part, which other tables have too, and four with one."""
+    return {
+        **paper.students_of(("sc_d",), trunk, bottleneck),
+        **{
+            f"generic_{quarter}": {
+                "head": f"FC{trunk}-SC({bottleneck},{bottleneck * quarter // 4})", **paper.D
+            }
+            for quarter in QUARTERS
+        },
+    }
