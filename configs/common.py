@@ -91,6 +91,7 @@ def get_config(name: str) -> ml_collections.ConfigDict:
         "synthetic": False,
         "num_records": 6_400,
         "read_threads": 1,
+        "on_device": False,
     }
     config.model = {
         "backbone": "small_conv",

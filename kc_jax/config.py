@@ -96,6 +96,8 @@ class Data:
         one batch that lies on the device. For timing; works without images, as with ``declared``.
       num_records: of a split, where ``synthetic``; otherwise the source says.
       read_threads: that read, decode and assemble training batches; no result depends on it.
+      on_device: whether all training images are read first and lie on every device, which must have
+        room for them: 4 KiB for a glyph of 64 × 64 pixels. No result depends on it.
     """
 
     source: str
@@ -131,6 +133,7 @@ class Data:
     synthetic: bool
     num_records: Positive
     read_threads: Positive
+    on_device: bool
 
 
 @dataclasses.dataclass(frozen=True)

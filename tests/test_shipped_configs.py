@@ -13,6 +13,7 @@ from configs import (
     tfds,
 )
 from configs.study import (
+    conditions,
     figure5,
     paper,
     table1,
@@ -73,7 +74,7 @@ TABLES = [table1, table2, table3, table4, figure5, table6]
 
 @pytest.mark.parametrize("plan", [
     *(table.get_config(data) for table in TABLES for data in paper.DATA),
-    tolerance.get_config(), verticals.get_config(),
+    conditions.get_config(), tolerance.get_config(), verticals.get_config(),
 ], ids=lambda plan: plan.title)
 def test_studies_build_and_their_claims_name_what_they_compare(plan):
     methods = set()

@@ -42,9 +42,7 @@ def get_config():
         )
     }
     config.claims = tuple(
-        (f"{labels} labels, soft targets of {targets}", f"{setting}/{width}{d}", f"{setting}/{width}")
-        for labels in ("right", "wrong") for targets in ("ancestors", "labels")
-        for setting in (f"{labels}_{targets}",)
-        for width in heads for d in ("_d", "_half_d")
+        (f"distillation pays: {setting}", f"{setting}/{width}{amount}", f"{setting}/{width}")
+        for setting in config.settings for width in heads for amount in ("_d", "_half_d")
     )
     return config

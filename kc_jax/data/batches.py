@@ -23,6 +23,7 @@ def train_batches(
     sampler: Sampler | None = None,
     start_step: int = 0,
     read_threads: int = 1,
+    with_images: bool = True,
 ) -> Iterator[Batch]:
     """Yields training batches for ever, every epoch in a new order.
 
@@ -36,14 +37,16 @@ def train_batches(
       sampler: of the records in ``record_ids``; None shows each of them once an epoch.
       start_step: steps already done.
       read_threads: that make whole batches; their number changes nothing but the speed.
+      with_images: whether images are read at all.
 
     Yields:
-      ``image`` u8[B, H, W, channels], ``record_id`` i32[B], ``view`` i32[B], ``mask`` bool[B], and
-      what the targets give: ``target_ids`` i32[B, K], ``target_probs`` f32[B, K].
+      ``image`` u8[B, H, W, channels] if wanted, ``record_id`` i32[B], ``view`` i32[B], ``mask``
+      bool[B], and what the targets give: ``target_ids`` i32[B, K], ``target_probs`` f32[B, K].
     """
     def assemble(pair) -> Batch:
         records, views = pair
-        return {**_inputs(source, records, views), **targets(records, views)}
+        images = {"image": _images(source, records)} if with_images else {}
+        return {**images, **_marks(records, views), **targets(records, views)}
 
     dataset = _records_by_step(
         record_ids, batch_size, seed, num_views, sampler
@@ -119,12 +122,18 @@ def inference_batches(
     for start in range(0, total, batch_size):
         position = np.arange(start, start + batch_size)
         views, rows = np.divmod(np.minimum(position, total - 1), len(record_ids))
-        yield {**_inputs(source, record_ids[rows], views), "mask": position < total}
+        yield {
+            "image": _images(source, record_ids[rows]), **_marks(record_ids[rows], views),
+            "mask": position < total,
+        }
 
 
-def _inputs(source: Source, record_ids: np.ndarray, views: np.ndarray) -> Batch:
+def _images(source: Source, record_ids: np.ndarray) -> np.ndarray:
+    return np.stack([source.read(r) for r in record_ids])
+
+
+def _marks(record_ids: np.ndarray, views: np.ndarray) -> Batch:
     return {
-        "image": np.stack([source.read(r) for r in record_ids]),
         "record_id": record_ids.astype(np.int32),
         "view": views.astype(np.int32),
         "mask": np.ones(len(record_ids), np.bool_),

@@ -17,7 +17,7 @@ from kc_jax.data import sources
 from kc_jax.data.batches import Batch, records_of_step, train_batches
 from kc_jax.models.classifier import Classifier
 from kc_jax.progress import show_progress
-from kc_jax.stages import backbone_weights, balancing, networks, watching
+from kc_jax.stages import backbone_weights, balancing, networks, resident, watching
 from kc_jax.stages.tasks import Start, Task
 from kc_jax.train import checkpoint, feed, hooks, layout, objective, optimizer, sinks, step
 from kc_jax.train.loop import fit
@@ -180,6 +180,7 @@ def _host_batches(config: Config, task: Task, first_step: int) -> Iterator[Batch
         **_order(config, source, task),
         start_step=first_step,
         read_threads=config.data.read_threads,
+        with_images=not config.data.on_device,
     )
 
 
@@ -196,6 +197,8 @@ def device_batches(config: Config, task: Task, mesh: Mesh, first_step: int) -> I
         found = itertools.repeat(sharding.put_batch(mesh, next(_host_batches(config, task, 0))))
     else:
         found = (sharding.put_batch(mesh, b) for b in _host_batches(config, task, first_step))
+    if config.data.on_device:
+        found = map(resident.image_adder(config.data, mesh), found)
     return map(task.signal, found) if task.signal else found
 
 
