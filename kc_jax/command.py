@@ -10,7 +10,7 @@ from collections.abc import Callable
 from absl import app, flags, logging
 from ml_collections import config_flags
 
-from kc_jax import caches
+from kc_jax import caches, preemption
 from kc_jax.errors import UserError
 
 _CONFIG = config_flags.DEFINE_config_file(
@@ -26,6 +26,7 @@ def run(main: Callable) -> None:
       main: function (ConfigDict, workdir or None) that does the work.
     """
     flags.mark_flag_as_required("config")
+    preemption.listen()
     try:
         app.run(lambda argv: _start(main, argv), flags_parser=_parse)
     except UserError as error:

@@ -13,8 +13,8 @@ import pytest
 
 ROOT = pathlib.Path(__file__).parents[1]
 LEAVES = {
-    "artifacts", "caches", "config", "disk_space", "environment", "errors", "options", "progress",
-    "sharding", "workdir",
+    "artifacts", "caches", "config", "disk_space", "environment", "errors", "options",
+    "preemption", "progress", "run_lock", "sharding", "workdir",
 }
 LOWER = LEAVES | {"core"}
 BUNDLE = {"bundle", "core", "data.images", "errors"}  # Not the code of the networks.
@@ -22,7 +22,9 @@ PARTS = LOWER | {"bundle", "models", "data", "train", "stages"}
 MAY_IMPORT = {
     "kc_jax": set(),
     "errors": {"errors"},
+    "preemption": {"preemption"},
     "progress": {"progress"},
+    "run_lock": {"run_lock", "errors"},
     "core": {"core", "errors"},
     "sharding": {"sharding", "errors"},
     "caches": {"caches"},

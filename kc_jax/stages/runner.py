@@ -5,7 +5,7 @@ import sys
 import time
 from collections.abc import Sequence
 
-from kc_jax import artifacts
+from kc_jax import artifacts, run_lock
 from kc_jax.config import Config
 from kc_jax.stages import (
     describe,
@@ -73,25 +73,30 @@ def run_stages(
 
     Raises:
       UnwritableFolderError: nothing can be written in the working directory.
+      WorkdirInUseError: another run works there.
     """
     artifacts.make_folder(workdir.root, "workdir")
-    for name in redo:
-        for path in outputs(config, workdir)[name]:
-            artifacts.remove(path)
-    written = dataclasses.asdict(config)
-    for name in planned(config, names):
-        start = time.monotonic()
-        resolved = config if name == discovery.STAGE else discovery.resolve(config, workdir)
-        did_work = STAGES[name](resolved, workdir)
-        seconds = time.monotonic() - start
-        if not workdir.config.exists():
-            artifacts.write_json(workdir.config, written)
-        if did_work:
-            _note_seconds(workdir, name, seconds)
-        verdict = f"{seconds:.0f} s" if did_work else "complete, skipped"
-        print(f"[{name}] {verdict}", file=sys.stderr, flush=True)
-    # Not before: what a stage refuses is not the configuration of what lies here.
-    artifacts.write_json(workdir.config, written)
+    with run_lock.locked(workdir.root):
+        for name in redo:
+            for path in outputs(config, workdir)[name]:
+                artifacts.remove(path)
+        for name in planned(config, names):
+            _run_stage(config, workdir, name)
+        # Not before: what a stage refuses is not the configuration of what lies here.
+        artifacts.write_json(workdir.config, dataclasses.asdict(config))
+
+
+def _run_stage(config: Config, workdir: Workdir, name: str) -> None:
+    start = time.monotonic()
+    resolved = config if name == discovery.STAGE else discovery.resolve(config, workdir)
+    did_work = STAGES[name](resolved, workdir)
+    seconds = time.monotonic() - start
+    if not workdir.config.exists():
+        artifacts.write_json(workdir.config, dataclasses.asdict(config))
+    if did_work:
+        _note_seconds(workdir, name, seconds)
+    verdict = f"{seconds:.0f} s" if did_work else "complete, skipped"
+    print(f"[{name}] {verdict}", file=sys.stderr, flush=True)
 
 
 def outputs(config: Config, workdir: Workdir) -> dict[str, list]:

@@ -11,7 +11,7 @@ import jax
 import numpy as np
 from jax.sharding import Mesh
 
-from kc_jax import artifacts, sharding
+from kc_jax import artifacts, preemption, sharding
 from kc_jax.config import Config
 from kc_jax.data import sources
 from kc_jax.data.batches import Batch, records_of_step, train_batches
@@ -109,6 +109,7 @@ def _run_steps(
         feed.Feed(device_batches(config, task, mesh, first_step)) as batches,
         sinks.open_sinks(running.sinks, _watched(config, task, first_step)) as write,
         show_progress(task.title, num_steps, first_step, running.print_every_seconds) as show,
+        preemption.deferred(),
     ):
         meter = feed.Meter(batches, training.batch_size)
         epoch_steps = len(task.record_ids) / training.batch_size
@@ -134,6 +135,7 @@ def _run_steps(
                 hooks.LossWatch(explain, **looks),
                 log,
                 hooks.checkpoint_hook(save, running.checkpoint_every_steps),
+                hooks.preemption_hook(save, task.title),
                 hooks.progress_hook(show, log),
                 batches.pace,
             ],

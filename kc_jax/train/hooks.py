@@ -10,6 +10,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from kc_jax import preemption
 from kc_jax.errors import UserError
 from kc_jax.train.feed import Meter
 from kc_jax.train.state import TrainState
@@ -21,6 +22,17 @@ def checkpoint_hook(save: Callable[[int, TrainState], None], every_steps: int) -
     def hook(step: int, state: TrainState, metrics: Mapping) -> None:
         if step % every_steps == 0:
             save(step, state)
+
+    return hook
+
+
+def preemption_hook(save: Callable[[int, TrainState], None], title: str) -> Callable:
+    """Saves the state and ends the process once the machine has asked it to end."""
+
+    def hook(step: int, state: TrainState, metrics: Mapping) -> None:
+        if preemption.came():
+            save(step, state)
+            preemption.end(f"{title} is saved at step {step}")
 
     return hook
 
