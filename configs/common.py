@@ -10,6 +10,7 @@ def optimizer(learning_rate: float) -> ml_collections.ConfigDict:
         "learning_rate": learning_rate,
         "initial_accumulator": 0.03,
         "momentum": 0.9,
+        "clip_norm": 0.0,
         "weight_decay": 0.0,
         "schedule": "cosine",
         "warmup": 0.02,

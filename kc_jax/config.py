@@ -190,6 +190,8 @@ class Optimizer:
       learning_rate: at its height.
       initial_accumulator: start of Adagrad's sums of squares.
       momentum: of ``sgd``: what is left of its velocity at the next step.
+      clip_norm: norm of all gradients together beyond which they are scaled down to it; 0 never
+        does. Gradients then lie in memory together.
       weight_decay: share of every parameter that is added to its gradient first.
       schedule: ``constant``; ``linear`` or ``cosine`` decay to 0; or ``steps``, divided by 10 at
         each milestone.
@@ -202,6 +204,7 @@ class Optimizer:
     learning_rate: Annotated[float, Above(0)]
     initial_accumulator: Annotated[float, AtLeast(0)]
     momentum: Annotated[float, AtLeast(0), Below(1)]
+    clip_norm: Annotated[float, AtLeast(0)]
     weight_decay: Annotated[float, AtLeast(0)]
     schedule: Annotated[str, OneOf("constant", "linear", "cosine", "steps")]
     warmup: Share

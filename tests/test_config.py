@@ -169,7 +169,7 @@ def test_options_that_may_be_none_at_all(path):
 
 @pytest.mark.parametrize("path", [
     "model.kernel_stddev", "student.optimizer.initial_accumulator", "student.optimizer.momentum",
-    "student.optimizer.weight_decay", "student.self_paced.deviation",
+    "student.optimizer.weight_decay", "student.optimizer.clip_norm", "student.self_paced.deviation",
     "teachers.optimizer.multipliers.logits",
 ])
 def test_numbers_that_are_not_negative(path):

@@ -69,9 +69,11 @@ def make_optimizer(options: config_lib.Optimizer) -> optax.GradientTransformatio
         ),
         "sgd": lambda: optax.sgd(1.0, momentum=options.momentum, nesterov=True),
     }[options.kind]()
+    clip = [optax.clip_by_global_norm(options.clip_norm)] if options.clip_norm else []
     decay = [optax.add_decayed_weights(options.weight_decay)] if options.weight_decay else []
     return optax.chain(
-        *decay, moves, scale_by_part(dataclasses.asdict(options.multipliers)), scale_by_argument()
+        *clip, *decay, moves,
+        scale_by_part(dataclasses.asdict(options.multipliers)), scale_by_argument(),
     )
 
 

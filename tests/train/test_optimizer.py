@@ -66,6 +66,19 @@ def test_the_rate_follows_the_schedule():
     np.testing.assert_allclose(history["trunk"], expected("trunk", rates), rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.parametrize("clip_norm", [0.5, 4.0, 100.0])
+def test_gradients_beyond_the_norm_are_scaled_down_together(clip_norm):
+    history = run(options(clip_norm=clip_norm, weight_decay=0.1, **SGD))
+    trees = gradients()
+    norms = [np.sqrt(sum(np.sum(tree[part]["kernel"] ** 2.0) for part in PARTS)) for tree in trees]
+    assert clip_norm == 100.0 or max(norms) > clip_norm
+    scales = np.minimum(1.0, clip_norm / np.array(norms))
+    for part in PARTS:
+        clipped = [g * scale for g, scale in zip(gradients_of(part), scales, strict=True)]
+        params = sgd(START, clipped, SGD_RATES, 0.9, 0.1)
+        np.testing.assert_allclose(history[part], params, rtol=1e-5, atol=1e-6)
+
+
 def test_multipliers_scale_their_part_alone():
     history = run(options({"backbone": 0.1, "pace": 3.0}))
     for part, factor in {"backbone": 0.1, "pace": 3.0, "trunk": 1.0, "logits": 1.0}.items():

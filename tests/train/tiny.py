@@ -30,7 +30,8 @@ def optimizer_options(**changes):
     """Gives Adagrad at a constant rate of 0.1, with some options of `config.Optimizer` changed."""
     return config.Optimizer(**{
         "kind": "adagrad", "learning_rate": 0.1, "initial_accumulator": 0.1, "momentum": 0.9,
-        "weight_decay": 0.0, "schedule": "constant", "warmup": 0.0, "milestones": (),
+        "clip_norm": 0.0, "weight_decay": 0.0, "schedule": "constant", "warmup": 0.0,
+        "milestones": (),
         "multipliers": config.Multipliers(1.0, 1.0, 1.0, 1.0, 1.0, 1.0), **changes,
     })
 
