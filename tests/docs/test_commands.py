@@ -87,8 +87,9 @@ def test_configurations_build_and_stages_exist(command):
 def test_studies_build(command):
     plan = parsed(command.options).config
     kind, variants = study.kind_of(plan)
-    for name in variants:
-        assert getattr(study.cell_config(plan, 0, name), kind.part).name == name
+    for setting in study.settings_of(plan):
+        for name in variants:
+            assert getattr(study.cell_config(plan, 0, name, setting), kind.part).name == name
 
 
 @pytest.mark.slow
