@@ -141,7 +141,8 @@ def get_config(name: str) -> ml_collections.ConfigDict:
     }
     config.mesh = {"data": -1, "model": 1, "layout": "auto", "tile": 0}
     config.running = {
-        "checkpoint_every_steps": 500, "log_every_steps": 20, "print_every_seconds": 5.0,
+        "checkpoint_every_steps": 500, "log_every_steps": 20, "may_leave_out": 0,
+        "print_every_seconds": 5.0,
         "teacher_processes": 0,
         "sinks": ("tensorboard",),
     }

@@ -424,6 +424,8 @@ class Running:
     Attributes:
       checkpoint_every_steps: between checkpoints of one training.
       log_every_steps: between lines of metrics.jsonl.
+      may_leave_out: steps of one training whose loss or gradients are not finite that may change
+        nothing, before it ends; 0 leaves none out, and needs less memory.
       print_every_seconds: between progress lines where there is no terminal.
       teacher_processes: that train teachers at once, each on its share of the cores; 0 takes one
         for every core, and one where the devices are not CPUs. Each needs memory of its own.
@@ -432,6 +434,7 @@ class Running:
 
     checkpoint_every_steps: Positive
     log_every_steps: Positive
+    may_leave_out: NotNegative
     print_every_seconds: Annotated[float, Above(0)]
     teacher_processes: NotNegative
     sinks: Annotated[tuple[str, ...], SomeOf("tensorboard", "wandb")]

@@ -90,7 +90,7 @@ def begin(
     views = networks.split_views(config, "train")
     return model, state, step.make_train_step(
         model, objective.objective_of(model, training), tx, views, mesh, training.microbatches,
-        model.frozen,
+        model.frozen, config.running.may_leave_out > 0,
     )
 
 
@@ -132,7 +132,7 @@ def _run_steps(
             learning_rate=schedule,
             num_steps=num_steps,
             hooks=[
-                hooks.LossWatch(explain, **looks),
+                hooks.LossWatch(explain, may_leave_out=running.may_leave_out, **looks),
                 log,
                 hooks.checkpoint_hook(save, running.checkpoint_every_steps),
                 hooks.preemption_hook(save, task.title),

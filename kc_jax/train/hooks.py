@@ -42,34 +42,48 @@ class NonFiniteLossError(UserError, RuntimeError):
 
 
 class LossWatch:
-    """Warns of the first loss that is not a number; ends a training whose newest loss is none.
+    """Warns of the first step whose loss is not a number, or that was left out for its gradients.
 
-    Losses stay on the device until the log looks at them too, so no step is waited for.
+    It ends a training whose newest loss is none, or where steps are left out, one that left out
+    more than it may. Losses stay on the device until the log looks at them too, so no step is
+    waited for.
 
     Args:
       explain: maps (step, loss) to what the person who watches should know; called once.
       every_steps: between looks.
       num_steps: of the whole training; the last step is always looked at.
+      may_leave_out: steps that may be left out; 0 where none are.
     """
 
-    def __init__(self, explain: Callable[[int, float], str], *, every_steps: int, num_steps: int):
+    def __init__(
+        self, explain: Callable[[int, float], str], *, every_steps: int, num_steps: int,
+        may_leave_out: int = 0,
+    ):
         self._explain, self._every, self._num_steps = explain, every_steps, num_steps
-        self._losses: dict[int, jax.Array] = {}
+        self._may_leave_out, self._left_out = may_leave_out, 0
+        self._metrics: dict[int, Mapping] = {}
         self._warning = ""
 
     def __call__(self, step: int, state: TrainState, metrics: Mapping) -> None:
-        self._losses[step] = metrics["loss"]
+        self._metrics[step] = {
+            name: metrics[name] for name in ("loss", "left_out") if name in metrics
+        }
         if not _is_due(step, self._every, self._num_steps):
             return
-        losses, self._losses = jax.device_get(self._losses), {}
-        broken = {number: float(x) for number, x in losses.items() if not np.isfinite(x)}
+        found, self._metrics = jax.device_get(self._metrics), {}
+        broken = {
+            number: float(seen["loss"]) for number, seen in found.items()
+            if seen.get("left_out", not np.isfinite(seen["loss"]))
+        }
         is_new = broken and not self._warning
         if is_new:
             self._warning = self._explain(*next(iter(broken.items())))
-        if step in broken:
+        self._left_out += len(broken)
+        if self._left_out > self._may_leave_out if self._may_leave_out else step in broken:
             raise NonFiniteLossError(self._warning)
         if is_new:
-            print(f"WARNING: {self._warning}", file=sys.stderr, flush=True)
+            left = "that step is left out; " if self._may_leave_out else ""
+            print(f"WARNING: {left}{self._warning}", file=sys.stderr, flush=True)
 
 
 class MetricsLog:

@@ -55,6 +55,7 @@ def make_train_step(
     mesh: Mesh,
     num_microbatches: int = 1,
     frozen: tuple[str, ...] = (),
+    leave_out_non_finite: bool = False,
 ) -> Callable:
     """Makes the jitted function (state, batch, learning rate) → (state, metrics): one step.
 
@@ -66,9 +67,12 @@ def make_train_step(
       mesh: the batch is split over its ``data`` devices, the head over its ``model`` devices.
       num_microbatches: parts of the batch taken one after the other, whose gradients add up.
       frozen: parts of the network that do not learn, and of which no gradient is computed.
+      leave_out_non_finite: whether a step whose loss or gradients are not finite changes nothing;
+        the state before and after it then lie in memory together.
 
     Returns:
-      The function. It donates its state. ``metrics`` holds the masked mean of every term.
+      The function. It donates its state. ``metrics`` holds the masked mean of every term, and
+      ``left_out``, 1 for a step that changed nothing, where such may be left out.
     """
 
     def loss_of(learning, still, model_state, batch, total):
@@ -99,7 +103,12 @@ def make_train_step(
             gradients, state.opt_state, params, learning_rate=learning_rate
         )
         params = {**optax.apply_updates(params, updates), **still}
-        state = TrainState(state.step + 1, params, model_state, opt_state)
+        old, state = state, TrainState(state.step + 1, params, model_state, opt_state)
+        if leave_out_non_finite:
+            is_good = jnp.isfinite(metrics["loss"] + optax.tree.norm(gradients))
+            kept = jax.tree.map(functools.partial(jnp.where, is_good), state, old)
+            state = kept.replace(step=state.step)
+            metrics = {**metrics, "left_out": 1.0 - is_good.astype(jnp.float32)}
         shardings = sharding.head_shardings(mesh, state)
         return jax.lax.with_sharding_constraint(state, shardings), metrics
 

@@ -16,7 +16,7 @@ class Looked:
         return jnp.float32(self.value).__array__()
 
 
-def watch(losses, every_steps=3, num_steps=None):
+def watch(losses, every_steps=3, num_steps=None, left_out=None, **options):
     """Shows losses, those of steps 1, 2, …; gives what was explained."""
     explained = []
 
@@ -24,9 +24,14 @@ def watch(losses, every_steps=3, num_steps=None):
         explained.append((step, str(loss)))
         return f"the loss is {loss} at step {step}"
 
-    hook = hooks.LossWatch(explain, every_steps=every_steps, num_steps=num_steps or len(losses))
+    hook = hooks.LossWatch(
+        explain, every_steps=every_steps, num_steps=num_steps or len(losses), **options
+    )
     for step, loss in enumerate(losses, start=1):
-        hook(step, None, {"loss": loss if isinstance(loss, Looked) else jnp.float32(loss)})
+        metrics = {"loss": loss if isinstance(loss, Looked) else jnp.float32(loss)}
+        if left_out is not None:
+            metrics["left_out"] = jnp.float32(step in left_out)
+        hook(step, None, metrics)
     return explained
 
 
@@ -62,3 +67,12 @@ def test_the_last_step_is_looked_at():
 def test_a_warning_came_first_then_the_end():
     with pytest.raises(NonFiniteLossError, match="step 2"):
         watch([1.0, INF, 1.0, 1.0, 1.0, NAN])
+
+
+def test_steps_may_be_left_out_up_to_a_count(capsys):
+    losses = [1.0, NAN, 1.0, 1.0, 1.0, INF]
+    assert watch(losses, left_out={2, 4, 6}, may_leave_out=3) == [(2, "nan")]
+    warning = "WARNING: that step is left out; the loss is nan at step 2\n"
+    assert capsys.readouterr().err == warning
+    with pytest.raises(NonFiniteLossError, match="step 2"):
+        watch(losses, left_out={2, 4, 6}, may_leave_out=2)

@@ -68,6 +68,22 @@ def test_a_step_counts_itself_and_updates_the_models_state():
     assert int(state.model_state["batch_stats"]["passes"]) == 1
 
 
+def test_a_step_that_is_not_finite_can_change_nothing_but_the_count():
+    batch = tiny.make_batch()
+    batch["target_probs"] = batch["target_probs"].copy()
+    batch["target_probs"][0, 0] = np.nan
+    spoilt, _ = tiny.train_once(batch)
+    assert not np.all(np.isfinite(spoilt.params["logits"]["kernel"]))
+    state, metrics = tiny.train_once(batch, leave_out_non_finite=True)
+    before = tiny.make_tiny_state(tiny.SGD)
+    jax.tree.map(np.testing.assert_array_equal, state.replace(step=0), before.replace(step=0))
+    assert int(state.step) == 1 and float(metrics["left_out"]) == 1.0
+    state, metrics = tiny.train_once(tiny.make_batch(), leave_out_non_finite=True)
+    expected, _ = tiny.train_once(tiny.make_batch())
+    jax.tree.map(np.testing.assert_array_equal, state, expected)
+    assert float(metrics["left_out"]) == 0.0
+
+
 def test_padded_rows_change_neither_loss_nor_parameters():
     real = tiny.make_batch(0, mask=HALF)
     other = tiny.make_batch(1, mask=HALF)

@@ -80,9 +80,9 @@ def descend(updates, state, params=None, *, learning_rate):
 SGD = optax.GradientTransformationExtraArgs(lambda _: optax.EmptyState(), descend)
 
 
-def train_once(batch, judge=objective.sigmoid, rate=0.1):
+def train_once(batch, judge=objective.sigmoid, rate=0.1, **options):
     """Takes one step of gradient descent; returns state and metrics."""
     mesh = sharding.make_mesh()
     state = jax.device_put(make_tiny_state(SGD), sharding.replicated(mesh))
-    train_step = make_train_step(TinyModel(), judge, SGD, views, mesh)
+    train_step = make_train_step(TinyModel(), judge, SGD, views, mesh, **options)
     return train_step(state, sharding.put_batch(mesh, batch), np.float32(rate))
