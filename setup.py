@@ -23,6 +23,7 @@ setup(
         "array_record>=0.8,<1",  # Packed images.
         "flatbuffers>=24.3",  # jax.export serialises with it and does not ask for it.
         "flax>=0.12.8,<0.13",
+        "fonttools>=4.38",  # Which character a face draws with what; matplotlib brings it too.
         "grain>=0.2.18,<0.3",
         "importlib_resources>=6",  # tensorflow-datasets 4.9.10 imports it without asking for it.
         "jax>=0.10.2,<0.12",

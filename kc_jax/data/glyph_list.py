@@ -9,11 +9,13 @@ import argparse
 import collections
 import csv
 import dataclasses
+import lzma
 import pathlib
 import unicodedata
 from collections.abc import Iterable, Mapping
+from typing import TextIO
 
-from kc_jax.data import glyph_blocks, glyph_masks
+from kc_jax.data import glyph_blocks, glyph_fonts, glyph_masks
 
 LIST_FILE = pathlib.Path(__file__).with_name("glyph_classes.csv")
 MIN_FACES = 3
@@ -139,6 +141,7 @@ def leaf_classes(drawn: Mapping[int, Mapping[str, bytes]]) -> list[GlyphClass]:
       One class per representative that keeps at least `MIN_MASKS` masks of its own; ids are -1.
     """
     representative = merge_alike(drawn)
+    contested = glyph_masks.contested_masks(drawn, representative)
     members = collections.defaultdict(list)
     claimants = collections.defaultdict(set)
     for codepoint, own in representative.items():
@@ -154,7 +157,7 @@ def leaf_classes(drawn: Mapping[int, Mapping[str, bytes]]) -> list[GlyphClass]:
             for other in claimants[mask]
             if representative[other] != codepoint
         }
-        num_masks = len(glyph_masks.class_masks(drawn, codes, rivals))
+        num_masks = len(glyph_masks.class_masks(drawn, codes, contested))
         if num_masks >= MIN_MASKS:
             leaves.append(_leaf(codepoint, codes, rivals, num_masks))
     return leaves
@@ -227,11 +230,16 @@ def build_classes() -> list[GlyphClass]:
     Raises:
       FontMismatchError: the fonts are not the ones the list is defined by.
     """
-    fonts = glyph_masks.verified_fonts()
+    fonts = glyph_fonts.verified_fonts()
     usable = {code for code in glyph_masks.characters(fonts) if is_usable(code)}
     drawn = glyph_masks.draw_masks(fonts, usable)
     drawn = {code: masks for code, masks in drawn.items() if len(masks) >= MIN_FACES}
     return number_classes(leaf_classes(drawn))
+
+
+def _open(path: str | pathlib.Path, mode: str) -> TextIO:
+    opened = lzma.open if pathlib.Path(path).suffix == ".xz" else open
+    return opened(path, mode, newline="", encoding="utf-8")
 
 
 def write_classes(rows: Iterable[GlyphClass], path: str | pathlib.Path) -> None:
@@ -239,10 +247,10 @@ def write_classes(rows: Iterable[GlyphClass], path: str | pathlib.Path) -> None:
 
     Args:
       rows: the classes.
-      path: file to write.
+      path: file to write; one that ends in .xz is compressed.
     """
     names = [field.name for field in dataclasses.fields(GlyphClass)]
-    with open(path, "w", newline="", encoding="utf-8") as file:
+    with _open(path, "wt") as file:
         writer = csv.DictWriter(file, names, lineterminator="\n")
         writer.writeheader()
         writer.writerows(dataclasses.asdict(row) for row in rows)
@@ -257,12 +265,11 @@ def read_classes(path: str | pathlib.Path = LIST_FILE) -> list[GlyphClass]:
     Returns:
       The classes, in file order.
     """
-    with open(path, newline="", encoding="utf-8") as file:
-        rows = [GlyphClass(**row) for row in csv.DictReader(file)]
-    return [
-        dataclasses.replace(row, class_id=int(row.class_id), num_masks=int(row.num_masks))
-        for row in rows
-    ]
+    with _open(path, "rt") as file:
+        return [
+            GlyphClass(**row | {name: int(row[name]) for name in ("class_id", "num_masks")})
+            for row in csv.DictReader(file)
+        ]
 
 
 def main() -> None:

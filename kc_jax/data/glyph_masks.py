@@ -1,83 +1,17 @@
-"""Clean 64×64 masks of characters, drawn from the fonts that matplotlib installs.
-
-No font is kept here: DejaVu (Bitstream Vera licence) and STIX (STIX Font License) are read at run
-time from matplotlib's installation, whose LICENSE_DEJAVU and LICENSE_STIX go with any copied mask.
-"""
+"""Clean 64×64 masks of characters, drawn from fonts."""
 
 from __future__ import annotations
 
-import hashlib
 import pathlib
-from collections.abc import Collection, Iterable, Mapping
+import zlib
+from collections.abc import Collection, Iterable, Iterator, Mapping
 
-import matplotlib
-from matplotlib import ft2font
+from fontTools.ttLib import TTFont
 from PIL import Image, ImageFont
-
-from kc_jax.errors import UserError
 
 MASK_SIZE = 64
 FONT_SIZE = 56
-
-FONTS_FROM = "matplotlib 3.11.2"
-FACE_SHA256 = {
-    "DejaVuSans": "3fdf69cabf06049ea70a00b5919340e2ce1e6d02b0cc3c4b44fb6801bd1e0d22",
-    "DejaVuSans-Bold": "b184b89e3c1075f22f6b71575b6fc20d4972b3cfd3b23322ca6fd596dcaef167",
-    "DejaVuSans-BoldOblique": "6edf0283160186af451cbee71e7b845f2e4cabf264bb992ce668c83c25465e6f",
-    "DejaVuSans-Oblique": "ccdf74b350f11fd3dd5774de50e5e6346a1a5da1f5b7d5fb83590665e97a5213",
-    "DejaVuSansMono": "602ec86b8948cfcd956482fe64f94c36c867770149ef2f791d4613f443bcecb3",
-    "DejaVuSansMono-Bold": "baada9a5172fe20886251aff0433fc38461912d5daf07287e7bee56620a8da96",
-    "DejaVuSansMono-BoldOblique": (
-        "a69081c15c76c827e0a27a5a7f5c74b6135c843499955495ffa8c20d3a98288b"
-    ),
-    "DejaVuSansMono-Oblique": "28052813f7a709fc89f52d192dc995ef4f0fdc5c3d7b73a49d6849b1916d0cd0",
-    "DejaVuSerif": "107244956e9962b9e96faccdc551825e0ae0898ae13737133e1b921a2fd35ffa",
-    "DejaVuSerif-Bold": "c3753f2ed6bc673f15846dc45addbeb3b9c872f32fb18fd53a21f1bef1ed7676",
-    "DejaVuSerif-BoldItalic": "d93efec7a9d2e826768d1a2ee95b95870e15e29599a84f3484af1de1cec2e181",
-    "DejaVuSerif-Italic": "3e7994fbc54fa10ce3352a42d548fadd7d9cadb69cb1109bc9d960f6dac57f04",
-    "STIXGeneral": "167378031e2dddc6216d67819c9260e9a06ffc4c478e4e23cb98a6fd44b183c2",
-    "STIXGeneralBol": "e8533dc7083fa346bda1933d60ea4a83b67d0945bceaf1b3541f82b4a0e2c6a0",
-    "STIXGeneralBolIta": "98788fd4ba48dfbb2bd026c0e20a247a8b06c7372879628b7a6bb0d5bb09736c",
-    "STIXGeneralItalic": "6cfcb333d22b7c3c623bdfd40174f14c85c3d6731ca6166c1edc80140eae8527",
-}
-
-
-class FontMismatchError(UserError, ValueError):
-    """Fonts on this machine do not draw the masks that the class list was made from."""
-
-
-def font_directory() -> pathlib.Path:
-    """Returns the folder of the TrueType fonts that matplotlib installed."""
-    return pathlib.Path(matplotlib.get_data_path()) / "fonts" / "ttf"
-
-
-def verified_fonts(directory: pathlib.Path | None = None) -> dict[str, pathlib.Path]:
-    """Finds the 16 font files and checks their contents.
-
-    Args:
-      directory: where the `.ttf` files lie; matplotlib's own folder when None.
-
-    Returns:
-      Font file of every face, in the order of `FACE_SHA256`.
-
-    Raises:
-      FontMismatchError: a file is missing, or is not the file the class list was made from.
-    """
-    directory = font_directory() if directory is None else pathlib.Path(directory)
-    fonts = {face: directory / f"{face}.ttf" for face in FACE_SHA256}
-    for face, font in fonts.items():
-        expected = FACE_SHA256[face]
-        found = "no such file"
-        if font.is_file():
-            digest = hashlib.sha256(font.read_bytes()).hexdigest()
-            found = f"sha256 {digest}"
-        if found != f"sha256 {expected}":
-            raise FontMismatchError(
-                f"font file {font}: expected {face}.ttf as {FONTS_FROM} installs it "
-                f"(sha256 {expected}), found {found}; install it with "
-                f"`pip install --force-reinstall {FONTS_FROM.replace(' ', '==')}`"
-            )
-    return fonts
+_OUTLINE_TABLES = ("glyf", "CFF ", "CFF2")
 
 
 def draw_glyph(font: ImageFont.FreeTypeFont, codepoint: int) -> bytes | None:
@@ -104,16 +38,39 @@ def draw_glyph(font: ImageFont.FreeTypeFont, codepoint: int) -> bytes | None:
     return mask.tobytes()
 
 
+def outlines(path: pathlib.Path) -> Iterator[dict[int, tuple[int, int]]]:
+    """Gives what each face of a font file draws its characters with.
+
+    Args:
+      path: a font, or a collection of several faces.
+
+    Yields:
+      For the next face, the outline of every codepoint: where its table begins, and its number
+      there. Faces of a collection may share outlines.
+    """
+    index, num_faces = 0, 1
+    while index < num_faces:
+        with TTFont(path, fontNumber=index, lazy=True) as font:
+            tables = font.reader.tables
+            start = next((tables[tag].offset for tag in _OUTLINE_TABLES if tag in tables), 0)
+            # Numbers in place of glyph names, which some fonts lack.
+            font.setGlyphOrder(range(font["maxp"].numGlyphs))
+            charmap = font.getBestCmap() or {}
+            num_faces = getattr(font.reader, "numFonts", 1)
+        yield {codepoint: (start, glyph) for codepoint, glyph in charmap.items()}
+        index += 1
+
+
 def characters(fonts: Mapping[str, pathlib.Path]) -> set[int]:
     """Lists the codepoints that at least one font has.
 
     Args:
-      fonts: font file of every face.
+      fonts: font file of every face or collection.
 
     Returns:
       The codepoints.
     """
-    return {code for font in fonts.values() for code in ft2font.FT2Font(str(font)).get_charmap()}
+    return {code for path in fonts.values() for drawn in outlines(path) for code in drawn}
 
 
 def draw_masks(
@@ -122,40 +79,100 @@ def draw_masks(
     """Draws the given characters in every face that has them.
 
     Args:
-      fonts: font file of every face.
+      fonts: font file of every face or collection.
       codepoints: characters to draw; those that no face has are left out.
 
     Returns:
-      For every codepoint, in rising order, the mask of each face; blank glyphs are left out.
+      For every codepoint, in rising order, the packed mask of each face (see `unpack`); blank
+      glyphs are left out, and outlines that an earlier face of the collection drew it with.
     """
     masks: dict[int, dict[str, bytes]] = {codepoint: {} for codepoint in sorted(codepoints)}
-    for face, path in fonts.items():
-        font = ImageFont.truetype(str(path), FONT_SIZE, layout_engine=ImageFont.Layout.BASIC)
-        present = ft2font.FT2Font(str(path)).get_charmap()
-        for codepoint in masks.keys() & present.keys():
-            mask = draw_glyph(font, codepoint)
-            if mask is not None:
-                masks[codepoint][face] = mask
+    for name, path in fonts.items():
+        seen = set()
+        for index, outline_of in enumerate(outlines(path)):
+            font = ImageFont.truetype(
+                str(path), FONT_SIZE, index, layout_engine=ImageFont.Layout.BASIC
+            )
+            new = {(c, outline_of[c]) for c in masks.keys() & outline_of.keys()} - seen
+            seen |= new
+            for codepoint, _ in sorted(new):
+                mask = draw_glyph(font, codepoint)
+                if mask is not None:
+                    masks[codepoint][f"{name}.{index}" if index else name] = pack(mask)
     return {codepoint: by_face for codepoint, by_face in masks.items() if by_face}
 
 
+def pack(mask: bytes) -> bytes:
+    """Packs a mask, so that all masks of a large list fit into memory.
+
+    Args:
+      mask: MASK_SIZE * MASK_SIZE grey bytes.
+
+    Returns:
+      Fewer bytes, the same for the same mask.
+    """
+    return zlib.compress(mask, level=1)
+
+
+def unpack(packed: bytes) -> bytes:
+    """Gives the mask that `pack` packed."""
+    return zlib.decompress(packed)
+
+
+def contested_masks(
+    drawn: Mapping[int, Mapping[str, bytes]], owners: Mapping[int, int]
+) -> set[bytes]:
+    """Finds the masks that characters of different classes draw.
+
+    Args:
+      drawn: packed masks of every character by face, as `draw_masks` returns them.
+      owners: class of a character, a number of at least 0; one that has none is a class of its own.
+
+    Returns:
+      The packed masks, which tell no class from another.
+    """
+    owner_of: dict[bytes, int] = {}
+    contested = set()
+    for codepoint, by_face in drawn.items():
+        owner = owners.get(codepoint, ~codepoint)
+        contested.update(m for m in by_face.values() if owner_of.setdefault(m, owner) != owner)
+    return contested
+
+
 def class_masks(
-    drawn: Mapping[int, Mapping[str, bytes]], members: Iterable[int], rivals: Iterable[int]
+    drawn: Mapping[int, Mapping[str, bytes]], members: Iterable[int], contested: Collection[bytes]
 ) -> dict[bytes, tuple[str, ...]]:
     """Collects the distinct masks of one class.
 
     Args:
-      drawn: masks of every character by face, as `draw_masks` returns them.
+      drawn: packed masks of every character by face, as `draw_masks` returns them.
       members: codepoints that make up the class.
-      rivals: codepoints of other classes; a mask that one of them draws too is dropped.
+      contested: packed masks to drop, as `contested_masks` returns them.
 
     Returns:
-      The faces that draw each mask, sorted by name; masks in byte order.
+      The faces that draw each packed mask, sorted by name; masks in the order of their pixels.
     """
-    claimed = {mask for rival in rivals for mask in drawn.get(rival, {}).values()}
     faces: dict[bytes, set[str]] = {}
     for member in members:
         for face, mask in drawn.get(member, {}).items():
-            if mask not in claimed:
+            if mask not in contested:
                 faces.setdefault(mask, set()).add(face)
-    return {mask: tuple(sorted(faces[mask])) for mask in sorted(faces)}
+    return {mask: tuple(sorted(faces[mask])) for mask in sorted(faces, key=unpack)}
+
+
+def thin_out(
+    masks: Mapping[bytes, tuple[str, ...]], most: int | None
+) -> dict[bytes, tuple[str, ...]]:
+    """Keeps so many masks of a class, from faces spread evenly over their names.
+
+    Args:
+      masks: the faces that draw each mask.
+      most: masks to keep, at least one; all when None.
+
+    Returns:
+      Those kept, in the order given.
+    """
+    by_face = sorted(masks, key=lambda mask: masks[mask])
+    count = len(by_face) if most is None else min(most, len(by_face))
+    kept = {by_face[i * len(by_face) // count] for i in range(count)}
+    return {mask: faces for mask, faces in masks.items() if mask in kept}

@@ -1,24 +1,23 @@
 """TFDS dataset `glyph_tree`: Unicode characters under their scripts, blocks and verticals.
 
-Masks are drawn when the dataset is prepared, from fonts that matplotlib installs: DejaVu (Bitstream
-Vera licence) and STIX (STIX Font License). Copies of the prepared data need those notices.
+Masks are drawn when the dataset is prepared, from fonts that matplotlib or Debian's packages
+install. Copies of the prepared data need the fonts' notices.
 """
 
 from __future__ import annotations
 
 import contextlib
 import dataclasses
-import hashlib
 import io
 import os
-from collections.abc import Iterator, Mapping, Sequence
+import pathlib
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import tensorflow_datasets as tfds
-from PIL import Image
 
 from kc_jax.config import ConfigError
-from kc_jax.data import glyph_list, glyph_masks
+from kc_jax.data import glyph_fonts, glyph_list, glyph_masks, glyph_records
 
 # All verticals but the smallest, ancient_lisu.
 _EMBEDDED_VERTICALS = (
@@ -48,15 +47,21 @@ _SMOKE_VERTICALS = ("arabic", "latin_basic_extended_a", "math_operators", "punct
 
 @dataclasses.dataclass(eq=False)
 class GlyphTreeConfig(tfds.core.BuilderConfig):
-    """Choice of classes.
+    """Choice of classes, and what draws them.
 
     Attributes:
+      class_list: file of the classes to choose from.
       verticals: names of the verticals to keep; all when empty.
       leaves_per_vertical: int, characters to keep in each, those with most masks; all when None.
+      fonts: what draws them.
+      masks_per_class: int, masks to keep of a character; all when None.
     """
 
+    class_list: pathlib.Path = glyph_list.LIST_FILE
     verticals: tuple[str, ...] = ()
     leaves_per_vertical: int | None = None
+    fonts: glyph_fonts.FontSet = glyph_fonts.MATPLOTLIB
+    masks_per_class: int | None = None
 
 
 def select_classes(
@@ -87,72 +92,6 @@ def select_classes(
         inside.sort(key=lambda row: (-row.num_masks, row.members[0]))
         leaves += inside[:leaves_per_vertical]
     return glyph_list.number_classes(leaves)
-
-
-def choose_test_mask(path: str, masks: Mapping[bytes, Sequence[str]]) -> bytes:
-    """Chooses the mask of a class that the test split holds out.
-
-    Args:
-      path: path of the class, which makes the choice differ between classes.
-      masks: faces that draw each of its two or more masks.
-
-    Returns:
-      A mask other than the one that most faces draw, the same at every call.
-    """
-    commonest = max(masks, key=lambda mask: (len(masks[mask]), mask))
-    rest = sorted(mask for mask in masks if mask != commonest)
-    digest = hashlib.sha256(path.encode()).digest()
-    return rest[int.from_bytes(digest[:8], "big") % len(rest)]
-
-
-def draw_records(
-    rows: Sequence[glyph_list.GlyphClass],
-) -> dict[str, list[tuple[int, bytes, tuple[str, ...]]]]:
-    """Draws all masks of the given classes and splits them.
-
-    Args:
-      rows: classes, as `select_classes` returns them.
-
-    Returns:
-      For `train` and `test`, the (class_id, mask, faces) of every mask, in order of class_id.
-
-    Raises:
-      FontMismatchError: the fonts, or the masks they give, are not the expected ones.
-    """
-    fonts = glyph_masks.verified_fonts()
-    leaves = [row for row in rows if row.codepoint]
-    needed = {code for row in leaves for code in row.members + row.rivals}
-    drawn = glyph_masks.draw_masks(fonts, needed)
-    records = {"train": [], "test": []}
-    for row in leaves:
-        masks = glyph_masks.class_masks(drawn, row.members, row.rivals)
-        if len(masks) < glyph_list.MIN_MASKS:
-            raise glyph_masks.FontMismatchError(
-                f"class {row.path}: expected {row.num_masks} distinct masks, found {len(masks)}, "
-                f"fewer than the {glyph_list.MIN_MASKS} that two splits need; Pillow's FreeType "
-                "draws differently from the one the list was made with: install another Pillow"
-            )
-        held_out = choose_test_mask(row.path, masks)
-        for mask, faces in masks.items():
-            split = "test" if mask == held_out else "train"
-            records[split].append((row.class_id, mask, faces))
-    return records
-
-
-def encode_png(mask: bytes) -> io.BytesIO:
-    """Encodes a mask as PNG.
-
-    Args:
-      mask: MASK_SIZE * MASK_SIZE grey bytes.
-
-    Returns:
-      A file object at its beginning.
-    """
-    file = io.BytesIO()
-    image = Image.frombytes("L", (glyph_masks.MASK_SIZE, glyph_masks.MASK_SIZE), mask)
-    image.save(file, format="png")
-    file.seek(0)
-    return file
 
 
 class GlyphTree(tfds.core.GeneratorBasedBuilder):
@@ -198,30 +137,31 @@ class GlyphTree(tfds.core.GeneratorBasedBuilder):
                     "face": tfds.features.Text(),
                 }
             ),
-            license="Masks drawn from DejaVu (Bitstream Vera) and STIX (STIX Font License) fonts.",
+            license=self.builder_config.fonts.licence,
         )
 
     def _split_generators(self, dl_manager):
         del dl_manager
-        records = draw_records(config_classes(self.builder_config.name))
+        config = self.builder_config
+        records = glyph_records.draw_records(
+            config_classes(config.name), config.fonts, config.masks_per_class
+        )
         return {split: self._generate_examples(records[split]) for split in records}
 
     def _generate_examples(self, records) -> Iterator[tuple[str, dict]]:
         for index, (class_id, mask, faces) in enumerate(records):
-            yield (
-                f"{index:06d}",
-                {"image": encode_png(mask), "class_id": class_id, "face": " ".join(faces)},
-            )
+            image = glyph_records.encode_png(mask)
+            yield f"{index:06d}", {"image": image, "class_id": class_id, "face": " ".join(faces)}
 
 
-def config_classes(config_name: str) -> list[glyph_list.GlyphClass]:
-    """Lists the classes of a builder config.
+def find_config(config_name: str) -> GlyphTreeConfig:
+    """Finds a builder config.
 
     Args:
       config_name: name of one of `GlyphTree.BUILDER_CONFIGS`.
 
     Returns:
-      Classes with ids 0..C-1.
+      The config of that name.
 
     Raises:
       ConfigError: no config has that name.
@@ -231,8 +171,26 @@ def config_classes(config_name: str) -> list[glyph_list.GlyphClass]:
         raise ConfigError(
             f"config.data.variant is {config_name!r}; expected one of {', '.join(configs)}"
         )
-    config = configs[config_name]
-    return select_classes(glyph_list.read_classes(), config.verticals, config.leaves_per_vertical)
+    return configs[config_name]
+
+
+def config_classes(config_name: str) -> list[glyph_list.GlyphClass]:
+    """Lists the classes of a builder config.
+
+    Args:
+      config_name: name of one of `GlyphTree.BUILDER_CONFIGS`.
+
+    Returns:
+      Classes with ids 0..C-1: the list as it is where the config chooses none of them.
+
+    Raises:
+      ConfigError: no config has that name.
+    """
+    config = find_config(config_name)
+    rows = glyph_list.read_classes(config.class_list)
+    if not config.verticals and config.leaves_per_vertical is None:
+        return rows
+    return select_classes(rows, config.verticals, config.leaves_per_vertical)
 
 
 def label_rows(config_name: str) -> list[dict[str, int | str]]:
@@ -265,7 +223,7 @@ def prepare(data_dir: str | os.PathLike[str], config_name: str = "embedded") -> 
       FontMismatchError: the fonts, or the masks they give, are not the expected ones.
       ValueError: no config has that name.
     """
-    config_classes(config_name)
+    find_config(config_name)
     tfds.disable_progress_bar()
     builder = GlyphTree(data_dir=os.fspath(data_dir), config=config_name)
     try:

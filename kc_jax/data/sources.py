@@ -20,7 +20,6 @@ from kc_jax.core.regrouping import regroup
 from kc_jax.data import (
     augment,
     class_groups,
-    glyph_list,
     glyph_masks,
     glyphs,
     label_noise,
@@ -207,13 +206,18 @@ def _make_noise(data: Data, space: LabelSpace, split: str) -> Source:
 def _open_glyphs(data: Data, split: str) -> Source:
     directory = pathlib.Path(data.directory) if data.directory else default_directory()
     # Prepared data of another class list has other ids.
-    class_list = hashlib.sha256(glyph_list.LIST_FILE.read_bytes()).hexdigest()[:8]
-    builder = glyphs.prepare(directory / f"glyphs-{class_list}", data.variant)
+    class_list = glyphs.find_config(data.variant).class_list.read_bytes()
+    digest = hashlib.sha256(class_list).hexdigest()[:8]
+    builder = glyphs.prepare(directory / f"glyphs-{digest}", data.variant)
     records = builder.as_data_source(split=split, decoders={"image": tfds.decode.SkipDecoding()})
-    images = np.stack([decode(record["image"]) for record in records])  # 4 KiB a mask.
-    labels = tuple((int(record["class_id"]),) for record in records)
+    side = glyph_masks.MASK_SIZE
+    images = np.empty((len(records), side, side, 1), np.uint8)  # 4 KiB a mask, held once.
+    labels = []
+    for image, record in zip(images, records, strict=True):
+        image[:] = decode(record["image"])
+        labels.append((int(record["class_id"]),))
     digest = artifacts.fingerprint([split, labels, str(builder.version), hash_images(images)])
-    return Source(split, labels, images.__getitem__, digest)
+    return Source(split, tuple(labels), images.__getitem__, digest)
 
 
 def stored_side(data: Data) -> int:

@@ -5,7 +5,7 @@ import unicodedata
 
 import pytest
 
-from kc_jax.data import glyph_blocks, glyph_list, glyph_masks
+from kc_jax.data import glyph_blocks, glyph_fonts, glyph_list, glyph_masks
 
 BLOCKS = ("Basic Latin", "Greek and Coptic", "Lisu", "Mathematical Operators")
 
@@ -74,7 +74,7 @@ def test_ancestor_stands_just_before_what_it_holds(rows):
 def test_committed_rows_follow_from_the_fonts(rows):
     expected = [row for row in rows if row.codepoint and row.path.split("/")[2] in BLOCKS]
     needed = {code for row in expected for code in row.members + row.rivals}
-    drawn = glyph_masks.draw_masks(glyph_masks.verified_fonts(), needed)
+    drawn = glyph_masks.draw_masks(glyph_fonts.verified_fonts(), needed)
     made = {row.path: row for row in glyph_list.leaf_classes(drawn)}
     assert len(expected) > 400
     for row in expected:
@@ -103,21 +103,16 @@ def test_merging_needs_half_of_the_shared_faces_and_is_not_transitive():
     assert glyph_list.merge_alike(drawn) == {1: 1, 2: 2, 3: 1, 4: 4}
 
 
-def test_contested_mask_is_dropped_for_both():
-    drawn = {65: {"f": b"a", "g": b"z"}, 66: {"f": b"b", "g": b"z"}}
-    assert glyph_masks.class_masks(drawn, [65], [66]) == {b"a": ("f",)}
-    assert glyph_masks.class_masks(drawn, [66], [65]) == {b"b": ("f",)}
-    assert glyph_masks.class_masks(drawn, [65, 66], []) == {
-        b"a": ("f",),
-        b"b": ("f",),
-        b"z": ("g",),
-    }
-
-
 def test_write_then_read_gives_the_same_rows(rows, tmp_path):
     glyph_list.write_classes(rows, tmp_path / "classes.csv")
     assert glyph_list.read_classes(tmp_path / "classes.csv") == rows
     assert (tmp_path / "classes.csv").read_bytes() == glyph_list.LIST_FILE.read_bytes()
+
+
+def test_compressed_lists_read_back(rows, tmp_path):
+    glyph_list.write_classes(rows, tmp_path / "classes.csv.xz")
+    assert (tmp_path / "classes.csv.xz").read_bytes().startswith(b"\xfd7zXZ")
+    assert glyph_list.read_classes(tmp_path / "classes.csv.xz") == rows
 
 
 def test_block_path_refuses_an_unknown_block():

@@ -1,13 +1,12 @@
 """Tests for the glyph_tree dataset."""
 
-import shutil
 import subprocess
 import sys
 
 import numpy as np
 import pytest
 
-from kc_jax.data import glyph_list, glyph_masks, glyphs
+from kc_jax.data import glyph_fonts, glyph_list, glyphs
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +61,7 @@ def test_smoke_records_read_back(smoke, smoke_records):
     for record in records:
         assert record["image"].shape == (64, 64, 1)
         assert record["image"].dtype == np.uint8
-        assert set(record["face"].decode().split()) <= set(glyph_masks.FACE_SHA256)
+        assert set(record["face"].decode().split()) <= set(glyph_fonts.FACE_SHA256)
     for row in leaves:
         count = sum(record["class_id"] == row.class_id for record in records)
         assert count == row.num_masks, row.path
@@ -104,35 +103,6 @@ def test_prepare_reads_what_another_process_finished_first(smoke_records, tmp_pa
     monkeypatch.setattr(glyphs.GlyphTree, "download_and_prepare", lose_the_race)
     builder = glyphs.prepare(tmp_path, "smoke")
     assert len(builder.as_data_source(split="train")) == len(smoke_records["train"])
-
-
-def test_held_out_mask_is_not_the_commonest():
-    masks = {b"a": ("f", "g", "h"), b"b": ("i",), b"c": ("j", "k")}
-    chosen = {glyphs.choose_test_mask(f"path/{i}", masks) for i in range(20)}
-    assert chosen == {b"b", b"c"}
-    assert glyphs.choose_test_mask("x", {b"a": ("f",), b"b": ("g",)}) == b"a"
-
-
-def test_changed_font_is_named(tmp_path):
-    for face, font in glyph_masks.verified_fonts().items():
-        shutil.copy(font, tmp_path / f"{face}.ttf")
-    glyph_masks.verified_fonts(tmp_path)
-    with open(tmp_path / "DejaVuSerif.ttf", "ab") as file:
-        file.write(b"\0")
-    with pytest.raises(glyph_masks.FontMismatchError, match=r"DejaVuSerif\.ttf.*matplotlib"):
-        glyph_masks.verified_fonts(tmp_path)
-
-
-def test_missing_font_is_named_when_preparing(tmp_path, monkeypatch):
-    monkeypatch.setattr(glyph_masks, "font_directory", lambda: tmp_path)
-    with pytest.raises(glyph_masks.FontMismatchError, match=r"DejaVuSans\.ttf.*no such file.*pip"):
-        glyphs.draw_records(glyphs.config_classes("smoke"))
-
-
-def test_class_without_enough_masks_is_named(monkeypatch):
-    monkeypatch.setattr(glyph_masks, "draw_masks", lambda fonts, codepoints: {})
-    with pytest.raises(glyph_masks.FontMismatchError, match="expected .* masks, found 0.*Pillow"):
-        glyphs.draw_records(glyphs.config_classes("smoke"))
 
 
 def test_tensorflow_is_not_imported():
