@@ -18,6 +18,7 @@ from typing import TextIO
 from kc_jax.data import glyph_blocks, glyph_fonts, glyph_masks
 
 LIST_FILE = pathlib.Path(__file__).with_name("glyph_classes.csv")
+LARGE_LIST_FILE = pathlib.Path(__file__).with_name("glyph100k_classes.csv.xz")
 MIN_FACES = 3
 MIN_MASKS = 2
 

@@ -120,6 +120,13 @@ class GlyphTree(tfds.core.GeneratorBasedBuilder):
             verticals=_SMOKE_VERTICALS,
             leaves_per_vertical=6,
         ),
+        GlyphTreeConfig(
+            name="glyph100k",
+            description="100,000 characters in 20 verticals, from fonts of Debian's packages.",
+            class_list=glyph_list.LARGE_LIST_FILE,
+            fonts=glyph_fonts.DEBIAN,
+            masks_per_class=12,
+        ),
     ]
 
     def __init__(self, *, file_format: str = "array_record", **kwargs):

@@ -115,6 +115,19 @@ def test_compressed_lists_read_back(rows, tmp_path):
     assert glyph_list.read_classes(tmp_path / "classes.csv.xz") == rows
 
 
+def test_large_list_has_100_000_characters_in_20_verticals():
+    rows = glyph_list.read_classes(glyph_list.LARGE_LIST_FILE)
+    assert [row.class_id for row in rows] == list(range(100_000))
+    assert len({row.path for row in rows}) == len({row.codepoint for row in rows}) == 100_000
+    runs = [vertical for vertical, _ in itertools.groupby(row.vertical for row in rows)]
+    assert len(runs) == len(set(runs)) == 20
+    members = [codepoint for row in rows for codepoint in row.members]
+    assert len(members) == len(set(members)) == 100_727
+    assert all(row.path.startswith(f"{row.vertical}/") for row in rows)
+    assert all(row.path.endswith(f"/{row.codepoint}") for row in rows)
+    assert min(row.num_masks for row in rows) == glyph_list.MIN_MASKS
+
+
 def test_block_path_refuses_an_unknown_block():
     with pytest.raises(ValueError, match=r"U\+4E00.*_RUNS"):
         glyph_blocks.block_path(0x4E00)

@@ -78,3 +78,15 @@ def test_masks_kept_per_class_are_split_too(folder_fonts):
     fonts = dataclasses.replace(folder_fonts, find=glyph_fonts.verified_fonts)
     records = glyph_records.draw_records([letter(0, "A"), letter(1, "g")], fonts, 5)
     assert {split: len(found) for split, found in records.items()} == {"train": 8, "test": 2}
+
+
+def test_characters_of_many_verticals_are_drawn_by_debians_fonts():
+    try:
+        glyph_fonts.DEBIAN.find()
+    except glyph_fonts.FontMismatchError as error:
+        pytest.skip(str(error))
+    rows = glyphs.config_classes("glyph100k")[::1_700]
+    records = glyph_records.draw_records(rows, glyph_fonts.DEBIAN, 12)
+    assert [class_id for class_id, _, _ in records["test"]] == [row.class_id for row in rows]
+    assert {class_id for class_id, _, _ in records["train"]} == {row.class_id for row in rows}
+    assert len({row.vertical for row in rows}) == 20

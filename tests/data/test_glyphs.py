@@ -1,12 +1,16 @@
 """Tests for the glyph_tree dataset."""
 
+import dataclasses
+import functools
 import subprocess
 import sys
 
 import numpy as np
 import pytest
 
+from kc_jax.core import label_space
 from kc_jax.data import glyph_fonts, glyph_list, glyphs
+from kc_jax.errors import UserError
 
 
 @pytest.fixture(scope="module")
@@ -43,6 +47,17 @@ def test_embedded_verticals_leave_out_the_smallest_only():
     smallest = min(set(leaves), key=leaves.count)
     kept = {row["vertical"] for row in glyphs.label_rows("embedded")}
     assert set(leaves) - kept == {smallest}
+
+
+def test_the_large_config_takes_its_list_as_it_is_without_fonts(monkeypatch, tmp_path):
+    no_fonts = functools.partial(glyph_fonts.packaged_fonts, tmp_path)
+    config = glyphs.find_config("glyph100k")
+    monkeypatch.setattr(config, "fonts", dataclasses.replace(config.fonts, find=no_fonts))
+    space = label_space.from_rows(glyphs.label_rows("glyph100k"))
+    assert (space.num_classes, space.num_verticals) == (100_000, 20)
+    assert set(space.parents) == {None}
+    with pytest.raises(UserError, match="fonts-babelstone-han.*`apt-get install"):
+        glyphs.prepare(tmp_path, "glyph100k")
 
 
 def test_unknown_names_are_refused():
