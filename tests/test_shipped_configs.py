@@ -29,7 +29,7 @@ from kc_jax.data import preparation, sources
 from kc_jax.errors import UserError
 from kc_jax.stages import describe
 
-PRESETS = ("embedded", "embedded_full", "smoke", "paper")
+PRESETS = ("embedded", "embedded_full", "glyph100k", "smoke", "paper")
 MEBI = 2**20
 
 
