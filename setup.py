@@ -16,7 +16,8 @@ setup(
     python_requires=">=3.11",
     packages=find_packages(include=["kc_jax", "kc_jax.*"]),
     package_data={
-        "kc_jax.data": ["*.csv", "*.csv.xz"], "kc_jax.serve": ["*.html"], "kc_jax.stages": ["templates/*"],
+        "kc_jax.data": ["*.csv", "*.csv.xz"], "kc_jax.serve": ["*.html"],
+        "kc_jax.stages": ["templates/*"],
     },
     install_requires=[
         "absl-py>=2.1",

@@ -55,7 +55,7 @@ def glyph100k(config):
       fonts-cns11643-kai fonts-cns11643-sung fonts-dejavu-core fonts-hanazono fonts-ipamj-mincho \
       fonts-mph-2b-damase fonts-noto-cjk fonts-noto-core fonts-symbola fonts-unifont
     """
-    config.data.update({"variant": "glyph100k", "test_views": 1})
+    config.data.update({"variant": "glyph100k", "test_views": 1, "on_device": True})
     config.generalist.head = "FC1024-FC128"
     config.teachers.head = "FC1024-FC512"
     config.student.head = "FC1024-SC128"
