@@ -5,7 +5,7 @@ import functools
 import hashlib
 import io
 import pathlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import tensorflow_datasets as tfds
@@ -213,11 +213,17 @@ def _open_glyphs(data: Data, split: str) -> Source:
     side = glyph_masks.MASK_SIZE
     images = np.empty((len(records), side, side, 1), np.uint8)  # 4 KiB a mask, held once.
     labels = []
-    for image, record in zip(images, records, strict=True):
+    for image, record in zip(images, _in_blocks(records), strict=True):
         image[:] = decode(record["image"])
         labels.append((int(record["class_id"]),))
     digest = artifacts.fingerprint([split, labels, str(builder.version), hash_images(images)])
     return Source(split, tuple(labels), images.__getitem__, digest)
+
+
+def _in_blocks(records, size: int = 1_024) -> Iterator[dict]:
+    """Reads records in order, many at a time: one by one takes ten times as long."""
+    for start in range(0, len(records), size):
+        yield from records.__getitems__(range(start, min(start + size, len(records))))
 
 
 def stored_side(data: Data) -> int:
