@@ -15,6 +15,7 @@ RESULTS = ROOT / "docs" / "results"  # Records of long runs; their commands are 
 
 PROGRAMS = {
     "python", "python3", "pip", "pytest", "ruff", "tensorboard", "wandb", "curl", "git", ".ci/run",
+    "apt-get",
 }
 SHELL = {"sh", "bash", "shell", "console"}
 
@@ -27,6 +28,9 @@ ELSEWHERE = {
     r"^pip install -e \.\[benchmarks\]": "not run: PyTorch, a gigabyte that only benchmarks need",
     r"^pytest\b": ".ci/run",
     r"^\.ci/run": "not run: it is what CI runs",
+    r"^apt-get update": "not run: changes the whole machine",
+    r"^apt-get install": "tests/docs/test_glyph100k.py",
+    r"glyphs\.prepare\('prepared'": "not run: minutes; test_glyphs.py prepares a small variant",
     r"^python -m benchmarks\.": "tests/benchmarks/test_benchmarks.py",
     r"^python -m docs\.configuration": "tests/docs/test_configuration.py",
     r"^python -m kc_jax\.data\.glyph_list": "tests/data/test_glyph_list.py",
@@ -64,6 +68,7 @@ SMALL = {
     "configs/eft.py": "configs/eft.py:smoke",
     "configs/eft.py:embedded": "configs/eft.py:smoke",
     "configs/eft.py:embedded_full": "configs/eft.py:smoke",
+    "configs/eft.py:glyph100k": "configs/eft.py:smoke",
     "configs/generations.py": "configs/generations.py:smoke",
     "configs/self_informed.py": "configs/self_informed.py:smoke",
 }
