@@ -71,7 +71,7 @@ def ours(head: str, sizes, batch, *, paced: bool, kind: str, dtype) -> tuple[Cal
     model = networks.lay_out(logical, config.Mesh(-1, 1, kind, 0), mesh)
     tx = optimizer.make_optimizer(config.Optimizer(
         kind="adagrad", learning_rate=RATE, initial_accumulator=ACCUMULATOR, momentum=0.0,
-        weight_decay=0.0, schedule="constant", warmup=0.0, milestones=(),
+        clip_norm=0.0, weight_decay=0.0, schedule="constant", warmup=0.0, milestones=(),
         multipliers=config.Multipliers(1.0, 1.0, 1.0, 1.0, 1.0, 1.0),
     ))
     step = make_train_step(model, objective.sigmoid_of(model), tx, _views, mesh)

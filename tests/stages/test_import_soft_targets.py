@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
-from kc_jax import artifacts
+from kc_jax import artifacts, run_lock
 from kc_jax.data import sources, vertical_store
 from kc_jax.data.predictions import PredictionsError
 from kc_jax.data.soft_target_store import SoftTargetStore
@@ -300,7 +300,7 @@ def test_a_pair_twice_is_named(dumped, importing):
     named = f"image '{row['image']}', view 0, the class {row['class_id']} .* twice; keep one row"
     with pytest.raises(PredictionsError, match=named):
         runner.run_stages(config, workdir, ["import_soft_targets"])
-    assert [p.name for p in workdir.root.iterdir()] == []
+    assert [p.name for p in workdir.root.iterdir()] == [run_lock.FILE]
 
 
 def command(*arguments):
