@@ -166,7 +166,7 @@ def _link(directory: pathlib.Path, inputs: Mapping[str, Any]) -> bool:
     manifest = read_json(original / MANIFEST, None)
     if manifest is None or not manifest["complete"] or manifest["inputs"] != inputs:
         return False  # Removed since, or made anew.
-    _point(directory, original.resolve())
+    _point(directory, original)
     return True
 
 

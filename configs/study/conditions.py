@@ -11,6 +11,7 @@ minutes of one core for a setting and a seed.
 import ml_collections
 
 from configs import eft
+from configs.study import paper
 
 NOISE = 0.3
 WIDER = 4
@@ -30,15 +31,14 @@ def get_config():
         for labels, noise in (("right", 0.0), ("wrong", NOISE))
         for targets, smearing in (("ancestors", True), ("labels", False))
     }
-    distilled = {"optimizer": {"initial_accumulator": 0.1}}
     heads = {"narrow": "FC256-SC8", "wide": f"FC256-SC{8 * WIDER}"}
     config.students = {
         f"{width}{name}": {"head": head, **options}
         for width, head in heads.items()
         for name, options in (
             ("", {"distill_weight": 0.0}),
-            ("_d", {"distill_weight": 1.0, **distilled}),
-            ("_half_d", {"distill_weight": 0.5, **distilled}),
+            ("_d", paper.D),
+            ("_half_d", {**paper.D, "distill_weight": 0.5}),
         )
     }
     config.claims = tuple(

@@ -12,7 +12,8 @@ from configs.study import paper
 def get_config(data: str = "glyphs"):
     """Gives the study; `paper.DATA` lists the data."""
     return paper.study(
-        "Figure 5 and Table 5: self-paced learning", data, students=_students, loss_figure=True,
+        "Figure 5 and Table 5: self-paced learning", data,
+        names=("sc_d", "sc_d_s", "sc_d_s_class"), further=_further, loss_figure=True,
         claims=(
             ("vertical pacing improves (32.9 → 37.9)", "sc_d_s", "sc_d"),
             ("class pacing improves (32.9 → 32.8: not there either)", "sc_d_s_class", "sc_d"),
@@ -24,17 +25,16 @@ def get_config(data: str = "glyphs"):
     )
 
 
-def _students(trunk: int, bottleneck: int):
-    named = paper.students_of(("sc_d", "sc_d_s", "sc_d_s_class"), trunk, bottleneck)
-    paced = named["sc_d_s"]
+def _further(trunk: int, bottleneck: int):
+    """Gives the variants that no other table has."""
+    paced = {"head": f"FC{trunk}-SC{bottleneck}", **paper.S}
 
-    def ten(level: str):
-        return {**paced, "self_paced": {"level": level, "initial": "constant", "scale": 10.0}}
+    def start(level: str, initial: str, scale: float):
+        return {"self_paced": {"level": level, "initial": initial, "scale": scale}}
 
-    fixed = {**paced["optimizer"], "multipliers": {"pace": 0.0}}
+    fixed = {**paper.S["optimizer"], "multipliers": {"pace": 0.0}}
     return {
-        **named,
-        "fixed_vertical": {**paced, "optimizer": fixed},
-        "ten_vertical": ten("vertical"),
-        "ten_class": ten("class"),
+        "fixed_vertical": {**paced, "optimizer": fixed, **start("vertical", "sqrt_size", 7.0)},
+        "ten_vertical": {**paced, **start("vertical", "constant", 10.0)},
+        "ten_class": {**paced, **start("class", "constant", 10.0)},
     }

@@ -12,7 +12,7 @@ as the generalist. Settings of the glyphs are the best of six on held-out traini
 (docs/results/trials.md); those of other data are the same and were not searched.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 
 import ml_collections
 
@@ -28,13 +28,18 @@ FC_D = {"distill_weight": 1.0, "optimizer": {"learning_rate": 0.04, "initial_acc
 S = {"distill_weight": 1.0, "optimizer": {"learning_rate": 0.16, "multipliers": {"pace": 10.0}}}
 
 
-def study(title: str, data: str, **parts) -> ml_collections.ConfigDict:
+def study(
+    title: str, data: str, names: Sequence[str], further: Callable = lambda trunk, bottleneck: {},
+    **parts,
+) -> ml_collections.ConfigDict:
     """Gives a study.
 
     Args:
       title: of the table.
       data: a key of `DATA`.
-      **parts: of the study: ``students``, ``claims``, and what else it has.
+      names: of methods; see `students_of`.
+      further: function (widths of trunk and bottleneck) → other students by name.
+      **parts: of the study: ``claims``, and what else it has.
     """
     if data not in DATA:
         raise ValueError(f"data {data!r} are unknown; expected one of {', '.join(DATA)}")
@@ -43,8 +48,7 @@ def study(title: str, data: str, **parts) -> ml_collections.ConfigDict:
     config.title = f"{title}, {data}"
     config.base = DATA[data]()
     config.seeds = (0, 1, 2)
-    students = parts.pop("students")
-    config.students = students(*widths(config.base))
+    config.students = {**students_of(names, config.base), **further(*widths(config.base))}
     config.update(parts)
     return config
 
@@ -55,11 +59,12 @@ def widths(base) -> tuple[int, int]:
     return int(trunk[2:]), int(bottleneck[2:])
 
 
-def students_of(names: Sequence[str], trunk: int, bottleneck: int) -> Mapping[str, Mapping]:
-    """Gives methods by name, with heads for these widths.
+def students_of(names: Sequence[str], base) -> dict[str, dict]:
+    """Gives methods by name, with heads as wide as the generalist's.
 
     SC-SC gives each vertical a trunk of its own, an eighth as wide as the shared one, as the paper.
     """
+    trunk, bottleneck = widths(base)
     fc, sc = f"FC{trunk}-FC{bottleneck}", f"FC{trunk}-SC{bottleneck}"
     sc_sc = f"SC{trunk // 8}-SC{bottleneck}"
     methods = {

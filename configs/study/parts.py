@@ -10,6 +10,7 @@ held-out training masks of seed 0 (configs/study/tuning.py), never on the test m
 import ml_collections
 
 from configs import eft
+from configs.study import paper
 
 
 def get_config():
@@ -18,20 +19,5 @@ def get_config():
     config.title = "The parts of Knowledge Concentration, each alone"
     config.base = eft.get_config("embedded")
     config.seeds = (0, 1, 2)
-    fc, sc = config.base.generalist.head, config.base.student.head
-    config.students = {
-        "fc_d": {
-            "head": fc, "distill_weight": 1.0,
-            "optimizer": {"learning_rate": 0.04, "initial_accumulator": 0.1},
-        },
-        "sc": {"head": sc, "distill_weight": 0.0},
-        "sc_d": {
-            "head": sc, "distill_weight": 1.0, "optimizer": {"initial_accumulator": 0.1},
-        },
-        "sc_d_s": {
-            "head": sc, "distill_weight": 1.0,
-            "optimizer": {"learning_rate": 0.16, "multipliers": {"pace": 10.0}},
-            "self_paced": {"level": "vertical", "scale": 7.0},
-        },
-    }
+    config.students = paper.students_of(("fc_d", "sc", "sc_d", "sc_d_s"), config.base)
     return config

@@ -3,8 +3,6 @@
 python -m kc_jax.study --config=configs/study/table1.py --output=docs/results/table1.md
 """
 
-import functools
-
 from configs.study import paper
 
 
@@ -12,7 +10,7 @@ def get_config(data: str = "glyphs"):
     """Gives the study; `paper.DATA` lists the data."""
     return paper.study(
         "Table 1: distillation", data,
-        students=functools.partial(paper.students_of, ("fc_d", "sc_sc", "sc_sc_d")),
+        names=("fc_d", "sc_sc", "sc_sc_d"),
         claims=(
             ("distillation improves FC-FC (27.7 → 31.5)", "fc_d", "generalist"),
             ("distillation improves SC-SC (27.6 → 31.9)", "sc_sc_d", "sc_sc"),

@@ -3,8 +3,6 @@
 python -m kc_jax.study --config=configs/study/table2.py --output=docs/results/table2.md
 """
 
-import functools
-
 from configs.study import paper
 
 
@@ -12,7 +10,7 @@ def get_config(data: str = "glyphs"):
     """Gives the study; `paper.DATA` lists the data."""
     return paper.study(
         "Table 2: structured layers, distilled", data,
-        students=functools.partial(paper.students_of, ("fc_d", "sc_d", "sc_sc_d")),
+        names=("fc_d", "sc_d", "sc_sc_d"),
         claims=(
             ("own bottlenecks improve (31.5 → 32.9)", "sc_d", "fc_d"),
             ("a shared trunk is better than own ones (31.9 → 32.9)", "sc_d", "sc_sc_d"),

@@ -3,8 +3,6 @@
 python -m kc_jax.study --config=configs/study/table4.py --output=docs/results/table4.md
 """
 
-import functools
-
 from configs.study import paper
 
 
@@ -12,7 +10,7 @@ def get_config(data: str = "glyphs"):
     """Gives the study; `paper.DATA` lists the data."""
     return paper.study(
         "Table 4: part by part", data, by_vertical=True,
-        students=functools.partial(paper.students_of, ("fc_d", "sc_d", "sc_d_s")),
+        names=("fc_d", "sc_d", "sc_d_s"),
         claims=(
             ("distillation improves the generalist (27.7 → 31.5)", "fc_d", "generalist"),
             ("structured layers improve on that (31.5 → 32.9)", "sc_d", "fc_d"),

@@ -5,8 +5,6 @@ python -m kc_jax.study --config=configs/study/table6.py --output=docs/results/ta
 As on OpenImages all networks have bottlenecks of the same width.
 """
 
-import functools
-
 from configs.study import paper
 
 
@@ -14,7 +12,7 @@ def get_config(data: str = "glyphs"):
     """Gives the study; `paper.DATA` lists the data."""
     config = paper.study(
         "Table 6: bottlenecks of one width", data, by_vertical=True,
-        students=functools.partial(paper.students_of, ("fc_d", "sc_d", "sc_d_s")),
+        names=("fc_d", "sc_d", "sc_d_s"),
         claims=(
             ("distillation improves (62.0 → 63.2)", "fc_d", "generalist"),
             ("structured layers improve on that (63.2 → 64.0)", "sc_d", "fc_d"),

@@ -9,6 +9,7 @@ classes; strict ones are not stopped. About 5 minutes of one core for a setting 
 import ml_collections
 
 from configs import eft
+from configs.study import paper
 
 
 def get_config():
@@ -21,9 +22,7 @@ def get_config():
         name: {"teachers": {"tolerance": {"confidence": confidence}}}
         for name, confidence in (("strict", 1.0), ("tolerant", 0.6))
     }
-    config.students = {
-        "sc_d": {"distill_weight": 1.0, "optimizer": {"initial_accumulator": 0.1}},
-    }
+    config.students = paper.students_of(("sc_d",), config.base)
     config.claims = (
         ("tolerant specialists teach better", "tolerant/sc_d", "strict/sc_d"),
         ("strict specialists are better themselves", "strict/specialists", "tolerant/specialists"),

@@ -1,6 +1,6 @@
 """Batches as pure functions of the step, so that a run resumes by its step number alone."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import grain.python as grain
 import numpy as np
@@ -45,7 +45,7 @@ def train_batches(
     """
     def assemble(pair) -> Batch:
         records, views = pair
-        images = {"image": _images(source, records)} if with_images else {}
+        images = {"image": read_images(source, records)} if with_images else {}
         return {**images, **_marks(records, views), **targets(records, views)}
 
     dataset = _records_by_step(
@@ -122,13 +122,15 @@ def inference_batches(
     for start in range(0, total, batch_size):
         position = np.arange(start, start + batch_size)
         views, rows = np.divmod(np.minimum(position, total - 1), len(record_ids))
+        records = record_ids[rows]
         yield {
-            "image": _images(source, record_ids[rows]), **_marks(record_ids[rows], views),
+            "image": read_images(source, records), **_marks(records, views),
             "mask": position < total,
         }
 
 
-def _images(source: Source, record_ids: np.ndarray) -> np.ndarray:
+def read_images(source: Source, record_ids: Sequence[int]) -> np.ndarray:
+    """Reads the images of records: u8[n, H, W, channels]."""
     return np.stack([source.read(r) for r in record_ids])
 
 

@@ -31,5 +31,7 @@ def swap_labels(
 def _other(class_id: int, space: LabelSpace, place: float) -> int:
     """Gives another class of the vertical: that at a place from 0 to below 1 among them."""
     classes = space.classes_of(int(space.vertical_of_class[class_id]))
-    others = [c for c in classes if c != class_id]
-    return others[int(place * len(others))] if others else class_id
+    if len(classes) == 1:
+        return class_id
+    chosen = classes.start + int(place * (len(classes) - 1))
+    return chosen + 1 if chosen >= class_id else chosen

@@ -4,12 +4,11 @@ import functools
 from collections.abc import Callable
 
 import jax
-import numpy as np
-from jax.sharding import Mesh, NamedSharding, PartitionSpec
+from jax.sharding import Mesh
 
 from kc_jax import sharding
 from kc_jax.config import Data
-from kc_jax.data import sources
+from kc_jax.data import batches, sources
 
 
 @functools.lru_cache(maxsize=1)
@@ -25,8 +24,8 @@ def image_adder(data: Data, mesh: Mesh) -> Callable:
       u8[B, H, W, channels].
     """
     source = sources.open_source(data, "train")
-    images = np.stack([source.read(record) for record in range(len(source))])
-    everywhere = jax.device_put(images, NamedSharding(mesh, PartitionSpec()))
+    images = batches.read_images(source, range(len(source)))
+    everywhere = jax.device_put(images, sharding.replicated(mesh))
     take = jax.jit(
         lambda images, record_ids: images[record_ids], out_shardings=sharding.batch_sharded(mesh)
     )
