@@ -75,7 +75,8 @@ class Data:
       num_classes: classes of a ``declared`` label space without a CSV.
       num_verticals: its verticals, of sizes that differ by at most one.
       verticals: ``given``, those of the source; ``discovered``, clusters of what a network
-        confuses, which is trained first; or a CSV of such clusters, as learn_structure writes it.
+        confuses, which is trained first; ``permuted``, clusters of the same sizes with classes
+        dealt to them at random, for comparison; or a CSV of clusters, as learn_structure writes it.
       image_size: height and width the network sees, pixels.
       channels: colour channels of an image.
       augmentation: the view drawn of each training image: ``glyph`` of a white on black mask,

@@ -1,4 +1,4 @@
-"""Are verticals that a network's confusions make as good as given ones? Three seeds.
+"""Are verticals that a network's confusions make as good as given or random ones? Three seeds.
 
 python -m kc_jax.study --config=configs/study/verticals.py --workdir=runs/verticals
 
@@ -9,6 +9,7 @@ minutes of one core for a kind of verticals and a seed.
 import ml_collections
 
 from configs import eft
+from configs.study import paper
 
 
 def get_config():
@@ -18,13 +19,18 @@ def get_config():
     config.base = eft.get_config("embedded")
     config.base.structure.update({"num_clusters": config.base.data.num_verticals, "top_k": 20})
     config.seeds = (0, 1, 2)
-    config.settings = {"given": {}, "discovered": {"data": {"verticals": "discovered"}}}
-    config.students = {
-        "sc": {"distill_weight": 0.0},
-        "sc_d": {"distill_weight": 1.0, "optimizer": {"initial_accumulator": 0.1}},
+    config.settings = {
+        "given": {},
+        "discovered": {"data": {"verticals": "discovered"}},
+        "permuted": {"data": {"verticals": "permuted"}},
     }
+    config.students = paper.students_of(("sc", "sc_d"), config.base)
     config.claims = tuple(
-        (f"given verticals are better for {method}", f"given/{method}", f"discovered/{method}")
+        (f"{text} for {method}", f"{better}/{method}", f"{other}/{method}")
         for method in config.students
+        for text, better, other in (
+            ("found verticals are better than given ones", "discovered", "given"),
+            ("found verticals are better than random ones", "discovered", "permuted"),
+        )
     )
     return config

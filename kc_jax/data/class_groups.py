@@ -50,7 +50,7 @@ def read(path: pathlib.Path, space: LabelSpace) -> tuple[int, ...]:
         raise ClassGroupsError(
             f"{path} cannot be read as groups of classes ({type(error).__name__}: {error}); "
             f"expected a CSV with the columns {', '.join(COLUMNS)}, as learn_structure writes it; "
-            "config.data.verticals takes one, 'given' or 'discovered'"
+            "config.data.verticals takes one, 'given', 'discovered' or 'permuted'"
         ) from None
     if tuple(row["name"] for row in rows) != space.names:
         raise ClassGroupsError(

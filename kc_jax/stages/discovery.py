@@ -8,7 +8,9 @@ from kc_jax.data import sources
 from kc_jax.stages import clusters, train_generalist
 from kc_jax.workdir import Workdir
 
-DISCOVERED, STAGE = "discovered", "discover_verticals"
+STAGE = "discover_verticals"
+# Values of config.data.verticals: whether classes are then dealt to the clusters at random.
+PERMUTED = {"discovered": False, "permuted": True}
 
 
 def run(config: Config, workdir: Workdir) -> bool:
@@ -16,12 +18,15 @@ def run(config: Config, workdir: Workdir) -> bool:
 
     A generalist is trained on a part of the images and asked about the others, in a folder of its
     own; `config.structure` says into how many clusters its classes are divided, and how.
+    ``permuted`` deals the classes to clusters of the same sizes at random, for comparison.
     """
     own = workdir.discovery
     asked = dataclasses.replace(
         config,
         data=dataclasses.replace(config.data, verticals=sources.GIVEN, hold_out=True),
-        structure=dataclasses.replace(config.structure, answers="network", permuted=False),
+        structure=dataclasses.replace(
+            config.structure, answers="network", permuted=PERMUTED.get(config.data.verticals, False)
+        ),
     )
     did_any = train_generalist.run(asked, own)
     space = sources.load_label_space(asked.data)
@@ -38,7 +43,7 @@ def resolve(config: Config, workdir: Workdir) -> Config:
     Raises:
       MissingArtifactError: they were not found yet.
     """
-    if config.data.verticals != DISCOVERED:
+    if config.data.verticals not in PERMUTED:
         return config
     found = workdir.discovery.clusters(config.structure.name)
     artifacts.manifest_of(found, STAGE)

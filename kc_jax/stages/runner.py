@@ -56,7 +56,7 @@ def planned(config: Config, names: Sequence[str]) -> list[str]:
       config: of the run.
       names: of stages, in order.
     """
-    is_first = config.data.verticals == discovery.DISCOVERED and discovery.STAGE not in names
+    is_first = config.data.verticals in discovery.PERMUTED and discovery.STAGE not in names
     return [*[discovery.STAGE] * is_first, *names]
 
 

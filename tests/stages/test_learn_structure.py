@@ -2,6 +2,7 @@
 
 import csv
 import dataclasses
+import pathlib
 import shutil
 
 import numpy as np
@@ -305,6 +306,25 @@ def test_found_verticals_serve_specialists_and_student(data_directory, tmp_path)
         runner.run_stages(shorter, workdir, stages)
     names = runner.planned(shorter, stages)
     runner.run_stages(shorter, workdir, names, names)
+
+
+@pytest.mark.slow
+def test_permuted_verticals_have_the_sizes_of_found_ones_and_other_members(
+    data_directory, tmp_path
+):
+    members = {}
+    for verticals in ("discovered", "permuted"):
+        config = shipped.smoke(
+            data_directory, data__verticals=verticals, structure__num_clusters=3,
+            structure__top_k=3, generalist__num_epochs=1.0,
+        )
+        workdir = Workdir(tmp_path / verticals)
+        runner.run_stages(config, workdir, ("discover_verticals",))
+        data = discovery.resolve(config, workdir).data
+        given = sources.load_label_space(dataclasses.replace(data, verticals="given"))
+        members[verticals] = class_groups.read(pathlib.Path(data.verticals), given)
+    assert sorted(members["discovered"]) == sorted(members["permuted"])
+    assert members["discovered"] != members["permuted"]
 
 
 def test_verticals_are_not_given_where_they_were_not_found(data_directory, tmp_path):
