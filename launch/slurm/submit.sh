@@ -44,7 +44,8 @@ submit() { # Prints the number of the job.
   echo "${number%%;*}" # The name of the cluster may follow.
 }
 many=(--nodes="$nodes" --ntasks-per-node="$gpus" --gpus-per-node="$gpus" --cpus-per-task="$cpus")
-one=(--nodes=1 --ntasks=1 --gpus-per-node="$teacher_gpus" --cpus-per-task="$((teacher_gpus * cpus))")
+one=(--nodes=1 --ntasks=1 --gpus-per-node="$teacher_gpus")
+one+=(--cpus-per-task="$((teacher_gpus * cpus))")
 
 generalist=$(submit --job-name=generalist "${many[@]}" "$job" "$@" --stages=train_generalist)
 teachers=$(submit --job-name=teachers --array="$array" --dependency="afterok:$generalist" \
