@@ -3,7 +3,7 @@
 core ← {models, data} ← train ← stages ← the commands (main, prepare, study …), which
 share `command`.
 What uses a bundle (predict, serve) knows core alone, and how an image file is read.
-Benchmarks may know all of it, and nothing knows them.
+Benchmarks may know all of it, launchers next to nothing, and nothing knows either.
 """
 
 import ast
@@ -49,6 +49,7 @@ MAY_IMPORT = {
     "configs": {"configs"},
     "benchmarks": PARTS | {"command", "main", "study"},
     "docs": {"config", "options"},
+    "launch": {"core.packing", "preemption"},
 }
 BANNED = {"tensorflow", "pickle"}
 STAGE_NAMES = {"stage", "stage_name", "stages"}
@@ -86,7 +87,7 @@ def violations(module, source):
 def allowed(module, part, name):
     if name.startswith(".") or any(starts_with(name, banned) for banned in BANNED):
         return False
-    if starts_with(name, "benchmarks") and part != "benchmarks":
+    if any(starts_with(name, own) and part != own for own in ("benchmarks", "launch")):
         return False
     if starts_with(name, "flax") and part == "core":
         return False
@@ -129,7 +130,8 @@ def modules(folder):
 
 @pytest.mark.parametrize(
     "name, file",
-    modules("kc_jax") + modules("configs") + modules("benchmarks") + modules("docs"),
+    modules("kc_jax") + modules("configs") + modules("benchmarks") + modules("docs")
+    + modules("launch"),
 )
 def test_modules_keep_to_their_layer(name, file):
     assert violations(name, file.read_text(encoding="utf-8")) == []
@@ -180,6 +182,8 @@ def test_every_layer_is_looked_at():
         ("configs.eft", "from kc_jax import config"),
         ("kc_jax.train.loop", "from benchmarks import measure"),
         ("configs.eft", "from benchmarks import measure"),
+        ("launch.costs", "from kc_jax.stages import describe"),
+        ("kc_jax.stages.runner", "from launch import costs"),
     ],
 )
 def test_violations_are_seen(module, source):

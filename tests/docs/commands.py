@@ -1,4 +1,4 @@
-"""Finds the commands that README.md and docs/ tell a reader to type, and knows what runs each.
+"""Finds the commands that README.md, launch/ and docs/ tell a reader to type, and what runs each.
 
 A command of `python -m kc_jax.main` is run by test_commands.py as it stands, but small, unless
 `ELSEWHERE` names what else runs it. Every other command needs an entry there.
@@ -10,12 +10,14 @@ import re
 import shlex
 
 ROOT = pathlib.Path(__file__).parents[2]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+PAGES = [
+    ROOT / "README.md", ROOT / "launch" / "README.md", *sorted((ROOT / "docs").rglob("*.md")),
+]
 RESULTS = ROOT / "docs" / "results"  # Records of long runs; their commands are checked, not run.
 
 PROGRAMS = {
     "python", "python3", "pip", "pytest", "ruff", "tensorboard", "wandb", "curl", "git", ".ci/run",
-    "apt-get",
+    "apt-get", "docker", "launch/slurm/submit.sh", "launch/cloud_tpu/run.sh",
 }
 SHELL = {"sh", "bash", "shell", "console"}
 
@@ -32,6 +34,11 @@ ELSEWHERE = {
     r"^apt-get install": "tests/docs/test_glyph100k.py",
     r"glyphs\.prepare\('prepared'": "not run: minutes; test_glyphs.py prepares a small variant",
     r"^python -m benchmarks\.": "tests/benchmarks/test_benchmarks.py",
+    r"^python -m launch\.local_multiprocess": "tests/launch/test_local_multiprocess.py",
+    r"^python -m launch\.cost_sheet": "tests/launch/test_cost_sheet.py",
+    r"^launch/slurm/submit\.sh": "tests/launch/test_slurm.py",
+    r"^launch/cloud_tpu/run\.sh": "tests/launch/test_cloud_tpu.py",
+    r"^docker build": "not run: no Docker, and no cluster to run the image on",
     r"^python -m docs\.configuration": "tests/docs/test_configuration.py",
     r"^python -m kc_jax\.data\.glyph_list": "tests/data/test_glyph_list.py",
     r"^python -m kc_jax\.study": "tests/test_study.py",

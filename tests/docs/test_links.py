@@ -43,7 +43,7 @@ def test_links_lead_somewhere(page):
 def test_every_page_is_linked_from_the_readme():
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     linked = {(ROOT / target.partition("#")[0]).resolve()
-              for target in re.findall(r"\]\((docs/[^)\s]+)\)", text)}
+              for target in re.findall(r"\]\(((?:docs|launch)/[^)\s]+)\)", text)}
     assert linked >= {page for page in PAGES if page.name != "README.md"}
 
 
