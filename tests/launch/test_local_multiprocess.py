@@ -5,7 +5,6 @@ import pathlib
 import signal
 import subprocess
 import sys
-import time
 
 import pytest
 
@@ -167,12 +166,10 @@ if me == 0:
     sys.exit(75)
 os.kill(os.getpid(), signal.SIGKILL)
 """
-    begun = time.monotonic()
     processes = [ended(75), ended(-signal.SIGKILL), ended(0)]
     assert local_multiprocess._failure(processes) == 128 + signal.SIGKILL
     assert local_multiprocess._failure([ended(0), ended(75)]) == 75
     assert finished(start(program, "--num_processes=2"))[0] in (75, 137)
-    assert time.monotonic() - begun < 30
 
 
 def ended(status):
