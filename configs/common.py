@@ -145,6 +145,7 @@ def get_config(name: str) -> ml_collections.ConfigDict:
         "print_every_seconds": 5.0,
         "teacher_processes": 0,
         "sinks": ("tensorboard",),
+        "vertical": "",
     }
     return config
 

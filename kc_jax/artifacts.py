@@ -11,7 +11,7 @@ import tempfile
 from collections.abc import Mapping
 from typing import Any
 
-from kc_jax import environment
+from kc_jax import environment, hosts
 from kc_jax.errors import UserError
 
 SCHEMA_VERSION = 1
@@ -73,7 +73,9 @@ def make_folder(path: pathlib.Path, option: str) -> None:
 
 
 def write_text(path: pathlib.Path, text: str) -> None:
-    """Writes a file so that a reader never sees half of it."""
+    """Writes a file so that a reader never sees half of it; of several processes the first does."""
+    if not hosts.is_first():
+        return
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(path.name + ".tmp")
     temporary.write_text(text, encoding="utf-8")
@@ -110,6 +112,10 @@ def is_complete(directory: pathlib.Path, inputs: Mapping[str, Any]) -> bool:
     Raises:
       StaleArtifactError: the directory was begun with other inputs; lists the differences.
     """
+    return hosts.first_alone(lambda: _is_complete(directory, inputs))
+
+
+def _is_complete(directory: pathlib.Path, inputs: Mapping[str, Any]) -> bool:
     inputs = as_json({"schema_version": SCHEMA_VERSION, **inputs})
     manifest_path = directory / MANIFEST
     if not _is_begun(directory):
@@ -206,7 +212,11 @@ def complete(directory: pathlib.Path, **facts: Any) -> None:
     """
     path = directory / MANIFEST
     made_with = environment.describe()
-    write_json(path, {**read_json(path), **facts, "made_with": made_with, "complete": True})
+
+    def write() -> None:
+        write_json(path, {**read_json(path), **facts, "made_with": made_with, "complete": True})
+
+    hosts.first_alone(write)
 
 
 def manifest_of(directory: pathlib.Path, made_by: str) -> dict[str, Any]:
@@ -235,6 +245,10 @@ def fingerprint_of(directory: pathlib.Path, made_by: str) -> str:
 
 def remove(path: pathlib.Path) -> None:
     """Removes a file, link or directory if it is there, manifests first: no half looks whole."""
+    hosts.first_alone(lambda: _remove(path))
+
+
+def _remove(path: pathlib.Path) -> None:
     if path.is_dir() and not path.is_symlink():
         for manifest in path.rglob(MANIFEST):
             manifest.unlink()

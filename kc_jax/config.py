@@ -431,6 +431,8 @@ class Running:
       teacher_processes: that train teachers at once, each on its share of the cores; 0 takes one
         for every core, and one where the devices are not CPUs. Each needs memory of its own.
       sinks: where the lines of metrics.jsonl go besides: some of ``tensorboard`` and ``wandb``.
+      vertical: the only one, by name or number from 0, whose teacher train_teachers trains, for
+        jobs of one vertical each that share a working directory; empty trains all.
     """
 
     checkpoint_every_steps: Positive
@@ -439,6 +441,7 @@ class Running:
     print_every_seconds: Annotated[float, Above(0)]
     teacher_processes: NotNegative
     sinks: Annotated[tuple[str, ...], SomeOf("tensorboard", "wandb")]
+    vertical: str
 
 
 @dataclasses.dataclass(frozen=True)

@@ -5,7 +5,7 @@ import pathlib
 
 from absl import flags
 
-from kc_jax import command
+from kc_jax import command, hosts
 from kc_jax.errors import UserError
 from kc_jax.workdir import Workdir
 
@@ -13,6 +13,15 @@ flags.adopt_module_key_flags(command)  # So that --help names them.
 _STAGES = flags.DEFINE_list("stages", None, "Stages to run; by default those of the configuration.")
 _REDO = flags.DEFINE_list(
     "redo", [], "Stages whose output is removed and made anew; all is every stage that is run."
+)
+_COORDINATOR = flags.DEFINE_string(
+    "coordinator", None, "HOST:PORT of the first of several processes; 'auto' where a cluster's "
+    "scheduler says who takes part (SLURM, Cloud TPU, GKE, Open MPI)."
+)
+_NUM_PROCESSES = flags.DEFINE_integer("num_processes", -1, "How many processes take part.")
+_PROCESS_ID = flags.DEFINE_integer("process_id", -1, "Which of them this is, from 0.")
+_PATIENCE = flags.DEFINE_float(
+    "patience", 300.0, "Seconds to wait for other processes to come, and for one that falls silent."
 )
 
 
@@ -26,6 +35,10 @@ def main(options, workdir: str | None):
     from kc_jax import config
     from kc_jax.stages import runner
 
+    if _COORDINATOR.value:
+        hosts.join(
+            _COORDINATOR.value, _NUM_PROCESSES.value, _PROCESS_ID.value, _PATIENCE.value
+        )
     built = config.build(options)
     stages = runner.planned(built, _STAGES.value or built.stages)
     redo = stages if _REDO.value == ["all"] else _REDO.value

@@ -8,10 +8,14 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
+from kc_jax import hosts
+
 
 @contextmanager
 def show_progress(title: str, total: int, first: int, every_seconds: float) -> Iterator[Callable]:
     """Shows how far a task is: a bar with an ETA on a terminal, plain lines elsewhere.
+
+    Of several processes that work together the first shows it for all.
 
     Args:
       title: of the task.
@@ -22,6 +26,19 @@ def show_progress(title: str, total: int, first: int, every_seconds: float) -> I
     Yields:
       A function (done, note) that shows how many units are done.
     """
+    with _shown(title, total, first, every_seconds) as show:
+        def note_and_show(done: int, note: str = "") -> None:
+            hosts.note_work(f"{title}, {done} of {total}")
+            show(done, note)
+
+        yield note_and_show
+
+
+@contextmanager
+def _shown(title: str, total: int, first: int, every_seconds: float) -> Iterator[Callable]:
+    if not hosts.is_first():
+        yield lambda done, note="": None
+        return
     if sys.stderr.isatty():
         columns = (
             TextColumn("{task.description:<40}"), BarColumn(),

@@ -1,4 +1,4 @@
-"""One run at a time in a working directory."""
+"""One run at a time in a working directory, or at a part of it."""
 
 import contextlib
 import fcntl
@@ -22,8 +22,8 @@ class WorkdirInUseError(UserError, RuntimeError):
 
 
 @contextlib.contextmanager
-def locked(root: pathlib.Path):
-    """Keeps other runs out of a working directory.
+def locked(root: pathlib.Path, name: str = FILE):
+    """Keeps other runs out of a working directory, or of a part of it.
 
     A run that was killed keeps nobody out: on the same host the system drops its lock; on another
     host that shares the folder, it counts as dead when its file was not touched for
@@ -31,11 +31,13 @@ def locked(root: pathlib.Path):
 
     Args:
       root: the working directory.
+      name: of the lock's file there, which stays.
 
     Raises:
-      WorkdirInUseError: another run works there.
+      WorkdirInUseError: another run holds it.
     """
-    path = root / FILE
+    root.mkdir(parents=True, exist_ok=True)
+    path = root / name
     with open(path, "a+", encoding="utf-8") as file:
         _take(file, path)
         _wait_for_other_hosts(file, path)
@@ -84,8 +86,8 @@ def _in_use(path: pathlib.Path, owner: dict) -> WorkdirInUseError:
         {"pid": "?", "host": "?", "since": "?", **owner}
     )
     return WorkdirInUseError(
-        f"another run works in {path.parent}: {who}; wait for it, stop it, or take another "
-        "--workdir"
+        f"another run works in {path.parent}: {who}, as {path.name} says; wait for it, stop it, or "
+        "take another --workdir"
     )
 
 

@@ -4,8 +4,10 @@ import functools
 from collections.abc import Callable
 
 import jax
+from jax.experimental import multihost_utils
 from jax.sharding import AbstractMesh, AxisType, Mesh, NamedSharding, PartitionSpec
 
+from kc_jax import hosts
 from kc_jax.errors import UserError
 
 DATA_AXIS = "data"
@@ -17,24 +19,28 @@ class MeshError(UserError, ValueError):
 
 
 def make_mesh(data: int = -1, model: int = 1) -> Mesh:
-    """Lays the devices out as ``data`` × ``model``.
+    """Lays the devices of the processes that work together out as ``data`` × ``model``.
 
     Args:
-      data: devices that share a batch; -1 takes all that ``model`` leaves.
+      data: devices that share a batch; -1 takes all that ``model`` leaves, as a process that works
+        apart always does.
       model: devices that share the parameters.
 
     Raises:
       MeshError: the devices do not fill the mesh.
     """
-    num_devices = jax.device_count()
-    if data == -1 and model > 0:
+    devices = hosts.devices()
+    num_devices = len(devices)
+    if (data == -1 or hosts.is_apart()) and model > 0:
         data = max(num_devices // model, 1)
     if data < 1 or model < 1 or data * model != num_devices:
         raise MeshError(
             f"mesh.data × mesh.model is {data} × {model} but there are {num_devices} devices; "
             "choose numbers whose product is the number of devices, or mesh.data=-1"
         )
-    return jax.make_mesh((data, model), (DATA_AXIS, MODEL_AXIS), axis_types=(AxisType.Auto,) * 2)
+    return jax.make_mesh(
+        (data, model), (DATA_AXIS, MODEL_AXIS), axis_types=(AxisType.Auto,) * 2, devices=devices
+    )
 
 
 def make_abstract_mesh(data: int, model: int) -> AbstractMesh:
@@ -120,6 +126,20 @@ def check_batch_size(mesh: Mesh, batch_size: int, name: str, microbatches: int =
 
 
 def put_batch(mesh: Mesh, batch):
-    """Puts this process's part of a batch of host arrays onto the devices."""
+    """Puts this process's rows of a batch of host arrays, see `own_rows`, onto the devices."""
     sharding = batch_sharded(mesh)
     return jax.tree.map(lambda x: jax.make_array_from_process_local_data(sharding, x), batch)
+
+
+def own_rows(mesh: Mesh, batch_size: int) -> slice:
+    """Says which rows of a batch this process puts onto its devices."""
+    places = batch_sharded(mesh).addressable_devices_indices_map((batch_size,)).values()
+    rows = [place[0].indices(batch_size)[:2] for place in places]
+    return slice(min(first for first, _ in rows), max(end for _, end in rows))
+
+
+def gathered(tree):
+    """Brings a tree of arrays to this host, also those spread over the devices of others."""
+    if all(leaf.is_fully_addressable or leaf.is_fully_replicated for leaf in jax.tree.leaves(tree)):
+        return tree
+    return multihost_utils.process_allgather(tree, tiled=True)

@@ -1,4 +1,4 @@
-"""Runs a module in a process of its own that sees eight simulated devices."""
+"""Runs a module in a process of its own that sees eight simulated devices, or another number."""
 
 import os
 import pathlib
@@ -6,12 +6,12 @@ import subprocess
 import sys
 
 
-def run_module(name: str, *arguments: str) -> str:
-    """Gives the last line, if any, that `python -m NAME ARGUMENTS` prints on eight CPU devices."""
+def run_module(name: str, *arguments: str, devices: int = 8) -> str:
+    """Gives the last line, if any, that `python -m NAME ARGUMENTS` prints on CPU devices."""
     environment = {
         **os.environ,
         "JAX_PLATFORMS": "cpu",
-        "XLA_FLAGS": "--xla_force_host_platform_device_count=8",
+        "XLA_FLAGS": f"--xla_force_host_platform_device_count={devices}",
     }
     run = subprocess.run(
         [sys.executable, "-m", name, *arguments], env=environment, check=True,

@@ -14,7 +14,7 @@ import pytest
 ROOT = pathlib.Path(__file__).parents[1]
 LEAVES = {
     "artifacts", "caches", "config", "disk_space", "environment", "errors", "options",
-    "preemption", "progress", "run_lock", "sharding", "workdir",
+    "host_watch", "hosts", "preemption", "progress", "run_lock", "sharding", "workdir",
 }
 LOWER = LEAVES | {"core"}
 BUNDLE = {"bundle", "core", "data.images", "errors"}  # Not the code of the networks.
@@ -23,16 +23,18 @@ MAY_IMPORT = {
     "kc_jax": set(),
     "errors": {"errors"},
     "preemption": {"preemption"},
-    "progress": {"progress"},
+    "hosts": {"errors", "hosts", "preemption"},
+    "host_watch": {"artifacts", "errors", "host_watch", "hosts", "preemption"},
+    "progress": {"hosts", "progress"},
     "run_lock": {"run_lock", "errors"},
     "core": {"core", "errors"},
-    "sharding": {"sharding", "errors"},
+    "sharding": {"sharding", "errors", "hosts"},
     "caches": {"caches"},
     "disk_space": {"disk_space", "errors"},
     "options": {"options", "errors"},
     "config": {"config", "options", "core.head_spec", "core.tolerance"},
     "environment": {"environment"},
-    "artifacts": {"artifacts", "environment", "errors"},
+    "artifacts": {"artifacts", "environment", "errors", "hosts"},
     "workdir": {"artifacts", "workdir"},
     "models": LOWER | {"models"},
     "data": LOWER | {"data"},

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from jax.sharding import PartitionSpec
 
-from kc_jax import sharding
+from kc_jax import hosts, sharding
 
 ONE_DEVICE = pytest.mark.skipif(jax.device_count() != 1, reason="counts on one device")
 
@@ -25,7 +25,7 @@ def test_meshes_that_the_devices_do_not_fill(data, model):
 
 @pytest.mark.parametrize("data, model", [(3, 2), (8, 2), (-1, 3), (-1, 16), (-8, -1)])
 def test_meshes_that_eight_devices_do_not_fill(monkeypatch, data, model):
-    monkeypatch.setattr(jax, "device_count", lambda: 8)
+    monkeypatch.setattr(hosts, "devices", lambda: [None] * 8)
     with pytest.raises(ValueError, match="there are 8 devices; choose numbers whose product"):
         sharding.make_mesh(data, model)
 
@@ -34,8 +34,8 @@ def test_meshes_that_eight_devices_do_not_fill(monkeypatch, data, model):
     "data, model, shape", [(-1, 1, (8, 1)), (-1, 4, (2, 4)), (4, 2, (4, 2)), (1, 8, (1, 8))]
 )
 def test_meshes_of_eight_devices(monkeypatch, data, model, shape):
-    monkeypatch.setattr(jax, "device_count", lambda: 8)
-    monkeypatch.setattr(jax, "make_mesh", lambda shape, names, axis_types: (shape, names))
+    monkeypatch.setattr(hosts, "devices", lambda: [None] * 8)
+    monkeypatch.setattr(jax, "make_mesh", lambda shape, names, **_: (shape, names))
     assert sharding.make_mesh(data, model) == (shape, ("data", "model"))
 
 

@@ -24,6 +24,7 @@ def train_batches(
     start_step: int = 0,
     read_threads: int = 1,
     with_images: bool = True,
+    rows: slice = slice(None),
 ) -> Iterator[Batch]:
     """Yields training batches for ever, every epoch in a new order.
 
@@ -38,13 +39,14 @@ def train_batches(
       start_step: steps already done.
       read_threads: that make whole batches; their number changes nothing but the speed.
       with_images: whether images are read at all.
+      rows: of every batch that are wanted; another process has the others.
 
     Yields:
       ``image`` u8[B, H, W, channels] if wanted, ``record_id`` i32[B], ``view`` i32[B], ``mask``
       bool[B], and what the targets give: ``target_ids`` i32[B, K], ``target_probs`` f32[B, K].
     """
     def assemble(pair) -> Batch:
-        records, views = pair
+        records, views = (part[rows] for part in pair)
         images = {"image": read_images(source, records)} if with_images else {}
         return {**images, **_marks(records, views), **targets(records, views)}
 

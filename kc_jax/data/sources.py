@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow_datasets as tfds
 from PIL import Image
 
-from kc_jax import artifacts
+from kc_jax import artifacts, hosts
 from kc_jax.caches import default_directory
 from kc_jax.config import ConfigError, Data
 from kc_jax.core import label_space as label_spaces
@@ -87,6 +87,7 @@ def regrouped(data: Data, given: LabelSpace) -> tuple[LabelSpace, np.ndarray]:
     return regroup(given, class_groups.read(pathlib.Path(data.verticals), given))
 
 
+@hosts.apart()
 def given_verticals(data: Data) -> LabelSpace:
     """Loads the label space in the verticals that the source gives; see `load_label_space`."""
     if data.source not in (*SOURCES, DECLARED):
@@ -107,6 +108,7 @@ def given_verticals(data: Data) -> LabelSpace:
 
 
 @functools.lru_cache(maxsize=4)
+@hosts.apart()  # Every host reads and prepares for itself.
 def open_source(data: Data, split: str) -> Source:
     """Opens the records of a split, preparing the data where that was not done yet.
 

@@ -1,8 +1,9 @@
 """Verticals for those who have none: clusters of what a generalist confuses."""
 
 import dataclasses
+import functools
 
-from kc_jax import artifacts
+from kc_jax import artifacts, hosts
 from kc_jax.config import Config
 from kc_jax.data import sources
 from kc_jax.stages import clusters, train_generalist
@@ -30,7 +31,10 @@ def run(config: Config, workdir: Workdir) -> bool:
     )
     did_any = train_generalist.run(asked, own)
     space = sources.load_label_space(asked.data)
-    return clusters.find(asked, own, own.generalist, "train_generalist", space) or did_any
+    find = functools.partial(
+        clusters.find, asked, own, own.generalist, "train_generalist", space
+    )
+    return hosts.first_alone(find) or did_any
 
 
 def resolve(config: Config, workdir: Workdir) -> Config:

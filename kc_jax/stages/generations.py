@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from kc_jax import artifacts
+from kc_jax import artifacts, hosts
 from kc_jax.config import Config, Generations, Tolerance, Training
 from kc_jax.core import log_odds, quantisation, soft_targets
 from kc_jax.core.label_space import LabelSpace
@@ -131,7 +131,10 @@ def stored_signal(
     options = config.soft_targets
     inputs = _signal_inputs(config, teacher, space, source, temperature)
     directory = teacher / "scores"
-    if not artifacts.is_complete(directory, inputs):
+
+    def write() -> None:
+        if artifacts.is_complete(directory, inputs):
+            return
         facts = vertical_store.write_vertical(
             directory,
             record_ids=np.arange(len(source)),
@@ -141,6 +144,8 @@ def stored_signal(
             parts=_scores(config, teacher, space, source, temperature),
         )
         artifacts.complete(directory, **facts)
+
+    hosts.first_alone(write)
     store = vertical_store.VerticalStore(directory, space.num_classes, inputs, MADE_BY)
 
     def read(record_ids: np.ndarray, views: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -4,12 +4,13 @@ Self-informed structure learning, Warde-Farley et al. (2015).
 """
 
 import dataclasses
+import functools
 import pathlib
 from collections.abc import Sequence
 
 import numpy as np
 
-from kc_jax import artifacts
+from kc_jax import artifacts, hosts
 from kc_jax.config import Config, ConfigError, Structure, Training
 from kc_jax.core.auxiliary import AuxiliarySpec
 from kc_jax.core.head_spec import HeadSpec
@@ -48,7 +49,8 @@ def run(config: Config, workdir: Workdir) -> bool:
     if options.base == GENERALIST:
         inputs[GENERALIST] = fingerprint
     if options.num_clusters:
-        did_any = clusters.find(config, workdir, base, made_by, space)
+        find = functools.partial(clusters.find, config, workdir, base, made_by, space)
+        did_any = hosts.first_alone(find)
         members = clusters.read(workdir.clusters(options.name), space)
         auxiliary = (*auxiliary, make_spec(options, members, trained.head))
         inputs["clusters"] = artifacts.fingerprint(members)

@@ -168,8 +168,7 @@ def load_variables(directory: pathlib.Path, made_by: str) -> dict[str, Any]:
       made_by: the stage that makes it, for the error.
     """
     artifacts.manifest_of(directory, made_by)
-    with checkpoint.Checkpoints(directory / artifacts.CHECKPOINTS) as checkpoints:
-        return checkpoints.load_variables()
+    return checkpoint.load_variables(directory / artifacts.CHECKPOINTS)
 
 
 class Recorded(NamedTuple):

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
-from kc_jax import artifacts, disk_space, sharding
+from kc_jax import artifacts, disk_space, hosts, sharding
 from kc_jax.config import Config
 from kc_jax.core import ensembles
 from kc_jax.data import batches, sources
@@ -56,10 +56,16 @@ def run(config: Config, workdir: Workdir) -> bool:
     did_any = False
     for number, member in enumerate(members):  # Asked before it teaches: it may have diverged.
         did_any |= generations.train(config, workdir, number)
-        did_any |= _ask(config, test, member)
+        did_any |= hosts.first_alone(functools.partial(_ask, config, test, member))
+    judge = functools.partial(_judge, config, workdir, test, members)
+    return hosts.first_alone(judge) or did_any
+
+
+def _judge(config: Config, workdir: Workdir, test: TestSet, members: Sequence[Member]) -> bool:
+    """Writes the results; tells whether a baseline was yet to be asked."""
+    name = config.generations.name
     baseline = _baseline(workdir, name, members[0])
-    for member in baseline:
-        did_any |= _ask(config, test, member)
+    did_any = any([_ask(config, test, member) for member in baseline])
     together = _judge_ensembles(config, test, members)
     artifacts.write_json(workdir.generation_results(name), {
         "process": generations.name_of(config.generations),

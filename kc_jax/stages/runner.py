@@ -1,12 +1,13 @@
 """Runs stages in order and keeps the time of each."""
 
 import dataclasses
+import functools
 import sys
 import time
 from collections.abc import Sequence
 
-from kc_jax import artifacts, run_lock
-from kc_jax.config import Config
+from kc_jax import artifacts, host_watch, hosts, run_lock
+from kc_jax.config import Config, ConfigError
 from kc_jax.stages import (
     describe,
     discovery,
@@ -47,6 +48,11 @@ STAGES = {
     "run_generations": run_generations.run,
     "report_generations": report_generations.run,
 }
+# What several processes do together; all else the first does while the others wait.
+TOGETHER = {
+    discovery.STAGE, "train_generalist", "train_teachers", "write_soft_targets", "train_student",
+    "learn_structure", "run_generations",
+}
 
 
 def planned(config: Config, names: Sequence[str]) -> list[str]:
@@ -76,7 +82,12 @@ def run_stages(
       WorkdirInUseError: another run works there.
     """
     artifacts.make_folder(workdir.root, "workdir")
-    with run_lock.locked(workdir.root):
+    if config.running.vertical:
+        return _train_one_teacher(config, workdir, names, redo)
+    with (
+        host_watch.watched(workdir.root),
+        hosts.by_first(lambda: run_lock.locked(workdir.root)),
+    ):
         for name in redo:
             for path in outputs(config, workdir)[name]:
                 artifacts.remove(path)
@@ -86,17 +97,36 @@ def run_stages(
         artifacts.write_json(workdir.config, dataclasses.asdict(config))
 
 
+def _train_one_teacher(
+    config: Config, workdir: Workdir, names: Sequence[str], redo: Sequence[str]
+) -> None:
+    """Trains one teacher beside runs that train others; only its own lock is taken."""
+    if list(names) != ["train_teachers"] or redo:
+        raise ConfigError(
+            f"config.running.vertical is {config.running.vertical!r}, which is for "
+            f"--stages=train_teachers alone; the stages are {', '.join(names)}"
+            + f" and --redo has {', '.join(redo)}" * bool(redo)
+        )
+    with host_watch.watched(workdir.root):
+        did_work = train_teachers.run(discovery.resolve(config, workdir), workdir)
+    print(f"[train_teachers] {'done' if did_work else 'complete, skipped'}", file=sys.stderr)
+
+
 def _run_stage(config: Config, workdir: Workdir, name: str) -> None:
     start = time.monotonic()
+    hosts.note_work(f"the stage {name}")
     resolved = config if name == discovery.STAGE else discovery.resolve(config, workdir)
-    did_work = STAGES[name](resolved, workdir)
+    stage = functools.partial(STAGES[name], resolved, workdir)
+    did_work = stage() if name in TOGETHER else hosts.first_alone(stage)
+    hosts.wait_for_all(name)
     seconds = time.monotonic() - start
     if not workdir.config.exists():
         artifacts.write_json(workdir.config, dataclasses.asdict(config))
     if did_work:
         _note_seconds(workdir, name, seconds)
     verdict = f"{seconds:.0f} s" if did_work else "complete, skipped"
-    print(f"[{name}] {verdict}", file=sys.stderr, flush=True)
+    if hosts.is_first():
+        print(f"[{name}] {verdict}", file=sys.stderr, flush=True)
 
 
 def outputs(config: Config, workdir: Workdir) -> dict[str, list]:

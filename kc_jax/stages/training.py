@@ -45,7 +45,7 @@ def train_network(config: Config, task: Task, workdir: Workdir) -> None:
         specs = [dataclasses.asdict(spec) for spec in task.auxiliary]
         artifacts.write_json(task.directory / artifacts.AUXILIARY, specs)
     pipeline_speed = None if config.data.synthetic else feed.images_per_second(
-        _host_batches(config, task, 0)
+        _host_batches(config, task, mesh, 0)
     )
     with checkpoint.Checkpoints(task.directory / artifacts.CHECKPOINTS) as checkpoints:
         if checkpoints.latest_step is not None:
@@ -56,7 +56,7 @@ def train_network(config: Config, task: Task, workdir: Workdir) -> None:
         )
     artifacts.complete(
         task.directory,
-        digest=digest(state.variables),
+        digest=digest(sharding.gathered(state.variables)),
         params=count(state.params),
         num_steps=num_steps,
         images_seen=num_steps * training.batch_size,
@@ -173,7 +173,7 @@ def _order(config: Config, source: sources.Source, task: Task) -> dict[str, Any]
     }
 
 
-def _host_batches(config: Config, task: Task, first_step: int) -> Iterator[Batch]:
+def _host_batches(config: Config, task: Task, mesh: Mesh, first_step: int) -> Iterator[Batch]:
     source = sources.open_source(config.data, "train")
     return train_batches(
         source,
@@ -183,6 +183,7 @@ def _host_batches(config: Config, task: Task, first_step: int) -> Iterator[Batch
         start_step=first_step,
         read_threads=config.data.read_threads,
         with_images=not config.data.on_device,
+        rows=sharding.own_rows(mesh, task.training.batch_size),
     )
 
 
@@ -196,9 +197,11 @@ def device_batches(config: Config, task: Task, mesh: Mesh, first_step: int) -> I
       first_step: steps already done.
     """
     if config.data.synthetic:
-        found = itertools.repeat(sharding.put_batch(mesh, next(_host_batches(config, task, 0))))
+        first = next(_host_batches(config, task, mesh, 0))
+        found = itertools.repeat(sharding.put_batch(mesh, first))
     else:
-        found = (sharding.put_batch(mesh, b) for b in _host_batches(config, task, first_step))
+        batches = _host_batches(config, task, mesh, first_step)
+        found = (sharding.put_batch(mesh, batch) for batch in batches)
     if config.data.on_device:
         found = map(resident.image_adder(config.data, mesh), found)
     return map(task.signal, found) if task.signal else found

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from kc_jax import hosts
 from kc_jax.config import Config
 from kc_jax.data import batches, sources
 from kc_jax.stages import storing, teachers
@@ -13,6 +14,8 @@ from kc_jax.workdir import Workdir
 
 def run(config: Config, workdir: Workdir) -> bool:
     """Writes the soft targets that are not there yet; tells whether there was anything to do.
+
+    Several processes share the verticals that are left; each asks its teachers on its own devices.
 
     Gao et al. (2017), section 3.1: p = G(T(F_map(z)), s), of which the top K are kept.
     """
@@ -23,7 +26,10 @@ def run(config: Config, workdir: Workdir) -> bool:
     todo = storing.unwritten(workdir, space, all_inputs)
     if todo:
         answers = functools.partial(teacher_logits, config, asked, source)
-        storing.write(config, workdir, space, source, all_inputs, todo, answers)
+        own = hosts.dealt(todo)
+        with hosts.apart():
+            storing.write(config, workdir, space, source, all_inputs, own, answers)
+        hosts.wait_for_all("soft targets")
     return bool(todo)
 
 

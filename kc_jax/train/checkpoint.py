@@ -7,6 +7,7 @@ import jax
 import numpy as np
 from orbax.checkpoint import v1 as ocp
 
+from kc_jax import hosts
 from kc_jax.errors import UserError
 from kc_jax.train import shapes
 from kc_jax.train.state import TrainState
@@ -66,28 +67,53 @@ class Checkpoints:
         _check_shapes(self._directory, self._checkpointer.metadata(step).metadata, like)
         return self._checkpointer.load(step, jax.tree.map(_abstract, like))
 
-    def load_variables(self) -> dict:
-        """Loads the model's variables of the newest state as host arrays.
+    def _newest(self) -> int:
+        if self.latest_step is None:
+            raise _missing(self._directory)
+        return self.latest_step
 
-        Raises:
-          CheckpointError: there is none.
-        """
-        step = self._newest()
-        host = jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
-        stored = dict(self._checkpointer.metadata(step).metadata)
+
+def load_variables(directory: pathlib.Path) -> dict:
+    """Loads the model's variables of a directory's newest state as host arrays.
+
+    Every process reads them for itself.
+
+    Args:
+      directory: of `Checkpoints`.
+
+    Raises:
+      CheckpointError: there is no state.
+    """
+    directory = directory.resolve()
+    steps = [found.step for found in ocp.path.step.standard_name_format().find_all(directory)]
+    if not steps:
+        raise _missing(directory)
+    path = directory / str(max(steps))
+    host = jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
+    with _reading_alone():
+        stored = dict(ocp.metadata(path).metadata)
         wanted = jax.tree.map(lambda _: ocp.PLACEHOLDER, stored)
         for name in ("params", "model_state"):
             wanted[name] = jax.tree.map(
                 lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=host),
                 stored[name],
             )
-        loaded = self._checkpointer.load(step, wanted)
-        return jax.tree.map(np.asarray, {"params": loaded["params"], **loaded["model_state"]})
+        loaded = ocp.load(path, wanted)
+    return jax.tree.map(np.asarray, {"params": loaded["params"], **loaded["model_state"]})
 
-    def _newest(self) -> int:
-        if self.latest_step is None:
-            raise CheckpointError(f"{self._directory} holds no checkpoint; train the network first")
-        return self.latest_step
+
+def _reading_alone() -> ocp.Context:
+    """Makes the context in which Orbax waits for no other process."""
+    context = ocp.Context()
+    number = hosts.number()
+    context.multiprocessing.primary_host = number
+    context.multiprocessing.active_processes = {number}
+    context.multiprocessing.barrier_sync_key_prefix = f"process_{number}"
+    return context
+
+
+def _missing(directory: pathlib.Path) -> CheckpointError:
+    return CheckpointError(f"{directory} holds no checkpoint; train the network first")
 
 
 def _abstract(array) -> jax.ShapeDtypeStruct:

@@ -10,7 +10,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from kc_jax import preemption
+from kc_jax import hosts, preemption
 from kc_jax.errors import UserError
 from kc_jax.train.feed import Meter
 from kc_jax.train.state import TrainState
@@ -30,7 +30,7 @@ def preemption_hook(save: Callable[[int, TrainState], None], title: str) -> Call
     """Saves the state and ends the process once the machine has asked it to end."""
 
     def hook(step: int, state: TrainState, metrics: Mapping) -> None:
-        if preemption.came():
+        if hosts.are_asked_to_end():
             save(step, state)
             preemption.end(f"{title} is saved at step {step}")
 

@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from kc_jax import artifacts
+from kc_jax import artifacts, hosts
 from kc_jax.errors import UserError
 from kc_jax.train.hooks import read_metrics
 
@@ -138,7 +138,7 @@ SINKS: dict[str, Callable[[Network], Any]] = {
 
 @contextlib.contextmanager
 def open_sinks(names: Sequence[str], network: Network) -> Iterator[Callable[[Line], None]]:
-    """Opens metrics.jsonl and further sinks.
+    """Opens metrics.jsonl and further sinks; of several processes only the first has any.
 
     Args:
       names: of `SINKS`. One that fails is named once and gets no more lines; the training goes on.
@@ -151,6 +151,7 @@ def open_sinks(names: Sequence[str], network: Network) -> Iterator[Callable[[Lin
       MissingExtraError: a sink's package is not installed.
     """
     makers = [JsonLines, *(functools.partial(Harmless, name) for name in names)]
+    makers = makers if hosts.is_first() else []
     with contextlib.ExitStack() as stack:
         sinks = [stack.enter_context(contextlib.closing(make(network))) for make in makers]
 

@@ -1,0 +1,216 @@
+"""Several processes that run the same stages together, each on the devices of its host.
+
+All of them call the same functions in the same order. What only one may do, such as writing a file
+that all read, the first does for all; what can be dealt out, each does apart on its own devices.
+"""
+
+import contextlib
+import dataclasses
+import faulthandler
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import jax
+import numpy as np
+from jax.experimental import multihost_utils
+
+from kc_jax import preemption
+from kc_jax.errors import UserError
+
+AUTO = "auto"
+
+
+class HostsError(UserError, ValueError):
+    """Says which option of several processes does not fit, and what to do."""
+
+
+@dataclasses.dataclass
+class _Group:
+    size: int = 1
+    place: int = 0
+    patience: float = 0.0
+    depth_apart: int = 0
+    # What `host_watch` tells the others: calls in which all take part, and work between them.
+    calls: int = 0
+    work: int = 0
+    doing: str = ""
+
+
+_GROUP = _Group()
+
+
+def join(coordinator: str, num_processes: int, process_id: int, timeout: float) -> None:
+    """Joins the other processes; must come before anything is computed.
+
+    Args:
+      coordinator: HOST:PORT of process 0, or ``auto`` where JAX finds the others itself: under
+        SLURM, on Cloud TPU, on GKE and under Open MPI.
+      num_processes: of all hosts together; −1 where found.
+      process_id: of this one, from 0; −1 where found.
+      timeout: seconds to wait for the others to come, and for one that falls silent.
+
+    Raises:
+      HostsError: the numbers do not fit each other, or the others did not come.
+    """
+    if coordinator != AUTO:
+        _check(coordinator, num_processes, process_id)
+    found = {} if coordinator == AUTO else {
+        "coordinator_address": coordinator, "num_processes": num_processes,
+        "process_id": process_id,
+    }
+    try:
+        jax.distributed.initialize(
+            **found, initialization_timeout=round(timeout),
+            # JAX aborts without a word of who is missing: `host_watch` comes first.
+            heartbeat_timeout_seconds=round(2 * timeout), shutdown_timeout_seconds=round(timeout),
+        )
+    except (RuntimeError, ValueError) as error:
+        raise HostsError(
+            f"the processes did not come together: {str(error).splitlines()[0]}; with "
+            "--coordinator=auto a cluster's scheduler must say who takes part, else name "
+            "--coordinator=HOST:PORT, --num_processes and --process_id of each"
+        ) from None
+    faulthandler.disable()  # Where process 0 is lost JAX aborts, and says so; stacks would hide it.
+    _GROUP.size, _GROUP.place = jax.process_count(), jax.process_index()
+    _GROUP.patience = timeout
+
+
+def _check(coordinator: str, num_processes: int, process_id: int) -> None:
+    host, _, port = coordinator.rpartition(":")
+    if not host or not port.isdigit():
+        raise HostsError(
+            f"--coordinator is {coordinator!r}; expected HOST:PORT of process 0, or {AUTO!r}"
+        )
+    if num_processes < 1 or not 0 <= process_id < num_processes:
+        raise HostsError(
+            f"--num_processes is {num_processes} and --process_id {process_id}; expected the "
+            "number of all processes, and of each its own place, from 0 to that number less 1"
+        )
+
+
+def size() -> int:
+    """Counts the processes that work together: one where this one works apart."""
+    return 1 if _GROUP.depth_apart else _GROUP.size
+
+
+def place() -> int:
+    """Gives this process's place among those that work together, from 0."""
+    return 0 if _GROUP.depth_apart else _GROUP.place
+
+
+def is_first() -> bool:
+    """Tells whether this process writes what all share."""
+    return place() == 0
+
+
+def is_apart() -> bool:
+    """Tells whether there are others that this process does not work with just now."""
+    return _GROUP.depth_apart > 0 and _GROUP.size > 1
+
+
+def number() -> int:
+    """Gives this process's number among all, whether it works apart or not."""
+    return _GROUP.place
+
+
+def total() -> int:
+    """Counts all processes, whether this one works apart or not."""
+    return _GROUP.size
+
+
+def patience() -> float:
+    """Gives the seconds after which a process that falls silent is given up."""
+    return _GROUP.patience
+
+
+def devices() -> list[jax.Device]:
+    """Lists the devices of the processes that work together."""
+    return jax.local_devices() if is_apart() else jax.devices()
+
+
+@contextlib.contextmanager
+def apart() -> Iterator[None]:
+    """Lets this process work by itself, as if there were no others, on its own devices."""
+    _GROUP.depth_apart += 1
+    try:
+        yield
+    finally:
+        _GROUP.depth_apart -= 1
+
+
+def first_alone(function: Callable[[], Any]) -> bool:
+    """Calls a function in the first process while the others wait; all get its truth.
+
+    An error ends the first process, and with it the others: see `watching_hosts`.
+
+    Args:
+      function: of no arguments.
+    """
+    if size() == 1:
+        return bool(function())
+    _GROUP.calls += 1
+    answer = False
+    if is_first():
+        with apart():
+            answer = bool(function())
+    return bool(multihost_utils.broadcast_one_to_all(np.int32(answer)))
+
+
+@contextlib.contextmanager
+def by_first(make: Callable[[], contextlib.AbstractContextManager]) -> Iterator[None]:
+    """Opens a context in the first process before any goes on.
+
+    Args:
+      make: makes the context.
+    """
+    with make() if is_first() else contextlib.nullcontext():
+        wait_for_all("its start")
+        yield
+
+
+def dealt(items: Sequence) -> Sequence:
+    """Gives this process's share of items: every n-th from its place on."""
+    return items[place() :: size()]
+
+
+def are_asked_to_end() -> bool:
+    """Tells whether the machine asked this process, or one that it works with, to end.
+
+    All are told at the same call; so all call it equally often.
+    """
+    if size() == 1:
+        return preemption.came()
+    _GROUP.calls += 1
+    return multihost_utils.reached_preemption_sync_point(_GROUP.calls)
+
+
+def wait_for_all(what: str) -> None:
+    """Waits until all processes have come here.
+
+    Args:
+      what: they have done.
+    """
+    if size() > 1:
+        _GROUP.calls += 1
+        multihost_utils.sync_global_devices(what)
+
+
+def shared_number() -> int:
+    """Draws a number that is the same in all processes and in no other run."""
+    drawn = np.random.SeedSequence().generate_state(1).astype(np.int32)
+    return int(multihost_utils.broadcast_one_to_all(drawn)[0])
+
+
+def note_work(doing: str) -> None:
+    """Notes that this process gets on.
+
+    Args:
+      doing: what, for those who wait for it.
+    """
+    _GROUP.work += 1
+    _GROUP.doing = doing
+
+
+def progress() -> dict[str, Any]:
+    """Tells how far this process is: ``calls`` in which all take part, ``work``, ``doing``."""
+    return {"calls": _GROUP.calls, "work": _GROUP.work, "doing": _GROUP.doing}

@@ -1,0 +1,152 @@
+import json
+import os
+import time
+
+import jax
+import numpy as np
+import pytest
+
+from kc_jax import artifacts, host_watch, hosts, sharding
+from kc_jax.errors import UserError
+
+
+@pytest.fixture
+def second_of_two(monkeypatch):
+    """Makes this process the second of two that are not there."""
+    monkeypatch.setattr(hosts, "_GROUP", hosts._Group(size=2, place=1, patience=1.0))
+
+
+@pytest.mark.parametrize(
+    ("coordinator", "num_processes", "process_id", "words"),
+    [
+        ("here", 2, 0, "--coordinator is 'here'; expected HOST:PORT"),
+        ("here:", 2, 0, "--coordinator is 'here:'"),
+        (":8", 2, 0, "--coordinator is ':8'"),
+        ("here:8", -1, 0, "--num_processes is -1"),
+        ("here:8", 2, 2, "--process_id 2; expected"),
+        ("here:8", 2, -1, "--process_id -1"),
+    ],
+)
+def test_numbers_that_do_not_fit_are_refused(coordinator, num_processes, process_id, words):
+    with pytest.raises(hosts.HostsError, match=words):
+        hosts.join(coordinator, num_processes, process_id, 1.0)
+
+
+def test_a_process_that_is_alone_is_first_and_does_all():
+    assert hosts.is_first() and not hosts.is_apart() and hosts.size() == 1
+    assert hosts.dealt([1, 2, 3]) == [1, 2, 3]
+    assert hosts.first_alone(lambda: 1) and not hosts.first_alone(lambda: None)
+    hosts.wait_for_all("nothing")
+
+
+def test_apart_a_process_is_as_if_alone(second_of_two, tmp_path):
+    assert not hosts.is_first() and hosts.dealt([0, 1, 2, 3, 4]) == [1, 3]
+    artifacts.write_text(tmp_path / "shared", "never")
+    with hosts.apart():
+        assert hosts.is_first() and hosts.is_apart() and hosts.dealt([0, 1]) == [0, 1]
+        assert hosts.devices() == jax.local_devices()
+        assert hosts.number() == 1 and hosts.total() == 2
+        artifacts.write_text(tmp_path / "own", "written")
+        assert dict(sharding.make_mesh(7, 1).shape) == {"data": 1, "model": 1}
+    assert [path.name for path in tmp_path.iterdir()] == ["own"]
+
+
+def test_rows_of_a_batch_that_lie_here():
+    assert sharding.own_rows(sharding.make_mesh(), 8) == slice(0, 8)
+
+
+def companion(folder, **facts):
+    """Writes what the first of two processes says of itself."""
+    text = {"run": 5, "host": "h", "pid": 7, "beat": 1, "calls": 0, "work": 0, "doing": "it"}
+    (folder / "written").write_text(json.dumps({**text, **facts}))
+    os.replace(folder / "written", folder / "process_0.json")
+
+
+@pytest.fixture
+def watch(second_of_two, tmp_path, monkeypatch):
+    """Gives a watch of the second of two processes, and what it has ended with."""
+    ended = []
+    monkeypatch.setattr(hosts, "shared_number", lambda: 5)
+    monkeypatch.setattr(host_watch, "BEAT_SECONDS", 0.02)
+    monkeypatch.setattr(host_watch, "_end", lambda why, code: ended.append((why, code)))
+    companion(tmp_path)
+    watch = host_watch.Watch(tmp_path, 0.3)
+    yield watch, ended
+    watch.close()
+
+
+def wait_for(condition, seconds=5.0):
+    end = time.monotonic() + seconds
+    while not condition() and time.monotonic() < end:
+        time.sleep(0.01)
+    return condition()
+
+
+def test_who_is_silent_is_named(watch):
+    _, ended = watch
+    assert wait_for(lambda: ended)
+    assert ended[0] == (
+        "process 0 on h (pid 7) has been silent for 0 s; it was at: it", 75
+    )
+
+
+def test_who_shows_itself_is_left_in_peace(watch, tmp_path):
+    _, ended = watch
+    for beat in range(40):
+        companion(tmp_path, beat=beat)
+        time.sleep(0.02)
+    assert not ended
+
+
+def test_who_stands_still_while_others_wait_is_named(watch, tmp_path):
+    _, ended = watch
+    hosts._GROUP.calls = 3
+    for beat in range(400):
+        companion(tmp_path, beat=beat, calls=2)
+        time.sleep(0.01)
+        if ended:
+            break
+    assert "stood still" in ended[0][0] and ended[0][1] == 75
+
+
+def test_who_failed_is_named_with_its_error_and_who_ended_well_is_not(watch, tmp_path):
+    _, ended = watch
+    companion(tmp_path, ended="")
+    time.sleep(0.6)
+    assert not ended
+    companion(tmp_path, ended="it has no images")
+    assert wait_for(lambda: ended)
+    assert ended[0] == ("process 0 on h (pid 7) ended: it has no images", 1)
+
+
+def test_files_of_an_earlier_run_say_nothing(watch, tmp_path):
+    _, ended = watch
+    companion(tmp_path, run=4, ended="long ago")
+    assert wait_for(lambda: ended)
+    assert "process 0 on ? (pid ?) has been silent" in ended[0][0]
+
+
+def test_a_watch_says_how_far_its_process_is(watch, tmp_path):
+    hosts.note_work("step 3")
+    path = tmp_path / "process_1.json"
+    assert wait_for(lambda: artifacts.read_json(path)["doing"] == "step 3")
+    found = artifacts.read_json(path)
+    assert (found["run"], found["pid"], found["work"]) == (5, os.getpid(), 1)
+
+
+def test_an_error_reaches_the_others_before_the_process_leaves(
+    second_of_two, tmp_path, monkeypatch, capsys
+):
+    left = []
+    monkeypatch.setattr(hosts, "shared_number", lambda: 5)
+    monkeypatch.setattr(host_watch, "_leave", left.append)
+    with host_watch.watched(tmp_path):
+        raise UserError("no images")
+    assert left == ["kc_jax: no images"]
+    found = artifacts.read_json(tmp_path / "hosts" / "process_1.json")
+    assert found["ended"] == "no images"
+
+
+def test_arrays_here_are_gathered_as_they_are():
+    tree = {"a": jax.numpy.arange(3)}
+    np.testing.assert_array_equal(sharding.gathered(tree)["a"], [0, 1, 2])
