@@ -25,6 +25,7 @@ SHELL = {"sh", "bash", "shell", "console"}
 # runs it, or, after "not run: ", why nothing does.
 ELSEWHERE = {
     r"^pip install -e \.\[dev\]": ".ci/run",
+    r"--coordinator=": "tests/stages/test_many_processes.py",
     r"^pip install -e \.\[wandb\]": "not run: [dev] has it, which .ci/run installs",
     r"^pip install tensorboard": "not run: another package; test_sinks.py reads its files back",
     r"^pip install -e \.\[benchmarks\]": "not run: PyTorch, a gigabyte that only benchmarks need",

@@ -167,7 +167,21 @@ def _images_of_parquet(path: pathlib.Path, column: str) -> Callable[[int], str |
 def _load(root: pathlib.Path, image: str | bytes | None) -> bytes:
     if not image:
         raise OSError("no image")
-    return image if isinstance(image, bytes) else (root / image).read_bytes()
+    return image if isinstance(image, bytes) else _path_in(root, image).read_bytes()
+
+
+def _path_in(root: pathlib.Path, image: str) -> pathlib.Path:
+    """Gives the path of an image; a table of somebody else's may not name files all over the disk.
+
+    Raises:
+      OSError: it leads out of the folder.
+    """
+    root, path = (pathlib.Path(os.path.abspath(part)) for part in (root, root / image))
+    if not path.is_relative_to(root):
+        raise OSError(
+            f"it lies outside {root}; set config.data.directory to a folder that holds all images"
+        )
+    return path
 
 
 def _stamp(path: pathlib.Path, root: pathlib.Path, images: Sequence | None) -> str:
@@ -176,7 +190,7 @@ def _stamp(path: pathlib.Path, root: pathlib.Path, images: Sequence | None) -> s
         hasher = hashlib.file_digest(file, "sha256")
     for image in images or ():
         try:
-            facts = os.stat(root / image)
+            facts = os.stat(_path_in(root, image))
             hasher.update(f"{facts.st_size} {facts.st_mtime_ns}\n".encode())
         except (OSError, TypeError, ValueError):
             hasher.update(b"missing\n")

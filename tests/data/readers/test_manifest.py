@@ -124,3 +124,25 @@ def test_mistakes_are_named(tmp_path, monkeypatch, name, content, change, words)
     (tmp_path / name).write_text(content, encoding="utf-8")
     with pytest.raises(ConfigError, match=words):
         open_manifest(options(**{"source": "manifest", "manifest": name, **change}))
+
+
+@pytest.mark.parametrize(
+    "outside", ["../secret.jpg", "deeper/../../secret.jpg", "{root}/secret.jpg"]
+)
+def test_paths_that_lead_out_of_the_folder_are_not_read(tmp_path, outside):
+    images, outside = tmp_path / "images", outside.format(root=tmp_path)
+    write(tmp_path, {"secret.jpg": b"secret", "images/a.jpg": b"a"})
+    table = images / "list.csv"
+    table.write_text(f"path,label\na.jpg,wren\n{outside},owl\n{images}/a.jpg,owl\n")
+    inside, led_out, whole = entries(table)
+    assert inside.load() == whole.load() == b"a"
+    with pytest.raises(OSError, match=f"lies outside {images}; set config.data.directory"):
+        led_out.load()
+
+
+def test_whole_paths_are_read_where_the_folder_holds_them(tmp_path):
+    write(tmp_path, {"elsewhere/a.jpg": b"a", "lists/none": b""})
+    table = tmp_path / "lists" / "list.csv"
+    table.write_text(f"path,label\n{tmp_path}/elsewhere/a.jpg,wren\n")
+    (found,) = entries(table, directory="/")
+    assert found.load() == b"a"
