@@ -8,6 +8,8 @@ are turned, stretched and jittered the paper does not say; kc_jax/data/augment.p
 but for `describe`.
 """
 
+import pathlib
+
 from configs import common, generations
 
 
@@ -17,6 +19,7 @@ def get_config():
     common.photographs(config, num_classes=1000, num_verticals=1)
     config.data.update({
         "source": "tfds", "dataset": "imagenet2012", "label_key": "label",
+        "label_space": str(pathlib.Path(__file__).with_name("imagenet2012.csv")),
         "id_key": "file_name", "test_split": "validation", "augmentation": "jittered_photo",
         "test_augmentation": "jittered_photo_centre",
     })

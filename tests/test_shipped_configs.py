@@ -133,6 +133,11 @@ def test_cifar100_is_described_without_its_images():
     assert space.sizes == (5,) * 20 and len(set(space.names)) == 100
 
 
+def test_imagenet_is_described_without_its_images():
+    space = sources.load_label_space(config.build(generations_imagenet.get_config()).data)
+    assert space.sizes == (1000,) and space.names[0] == "n01440764"  # The tench comes first.
+
+
 @pytest.mark.parametrize("depth", generations_cifar100.RESNETS)
 def test_every_depth_of_the_paper_has_a_preset(depth):
     built = config.build(generations_cifar100.get_config(f"resnet{depth}"))

@@ -96,8 +96,8 @@ def _builder(data: Data):
 def _prepare(builder, data: Data) -> None:
     try:
         builder.download_and_prepare()
-    except (ImportError, OSError) as error:
-        reason = str(error).strip().splitlines()[0]
+    except (AssertionError, ImportError, OSError) as error:  # The first where archives are missing.
+        reason = " ".join(str(error).split())
         raise ConfigError(
             f"TensorFlow Datasets cannot prepare {data.dataset!r} here ({reason}); many datasets "
             "need TensorFlow to be prepared, though not to be read: in an environment with it run "

@@ -116,6 +116,7 @@ def test_the_folder_of_one_dataset_will_do(datasets):
     ({"dataset": "", "directory": ""}, "config.data.directory is empty, like .dataset"),
     ({"dataset": "", "directory": "/nowhere/at/all"}, "/nowhere/at/all.*no prepared dataset"),
     ({"dataset": "fine_and_course"}, "config.data.dataset is 'fine_and_course': .*not found"),
+    ({"dataset": "imagenet2012"}, "cannot prepare 'imagenet2012' here .Manual directory"),
     ({"image_key": "label"}, "config.data.image_key is 'label', which is no image among"),
     ({"label_key": "image"}, "config.data.label_key is 'image', which is no class"),
     ({"label_key": "objects/name"}, "'objects/name'.* objects/label, objects/confidence of fine"),
