@@ -25,6 +25,16 @@ from kc_jax.options import (
 )
 
 
+class Beginning(Constraint):
+    """Takes what a network may start from."""
+
+    def __str__(self):
+        return "scratch, generalist, or the folder of a trained network, with a / in it"
+
+    def allows(self, value) -> bool:
+        return value in ("scratch", "generalist") or "/" in value
+
+
 class Head(Constraint):
     """Takes what `core.head_spec` reads."""
 
@@ -249,8 +259,9 @@ class Training:
 
     Attributes:
       head: the top layers in the papers' notation, such as ``FC4096-SC512``, or ``linear``: none.
-      init_from: ``scratch`` or ``generalist``.
-      init_parts: parts that start from the generalist's: of backbone, trunk, bottleneck, logits.
+      init_from: ``scratch``, ``generalist``, or the folder of a network of another run, whose
+        classes may differ: verticals and classes that both have start from what it knows.
+      init_parts: parts that start from there: of backbone, trunk, bottleneck, logits.
       num_epochs: passes over the network's training images.
       batch_size: images a step.
       microbatches: parts of a batch taken one after the other, whose gradients add up.
@@ -267,7 +278,7 @@ class Training:
     """
 
     head: Annotated[str, Head()]
-    init_from: Annotated[str, OneOf("scratch", "generalist")]
+    init_from: Annotated[str, Beginning()]
     init_parts: Annotated[tuple[str, ...], SomeOf("backbone", "trunk", "bottleneck", "logits")]
     num_epochs: Annotated[float, Above(0)]
     batch_size: Positive
@@ -508,8 +519,11 @@ def _check_together(config: Config) -> None:
                 f"config.{name}.distill_weight is {getattr(config, name).distill_weight}; "
                 "soft targets exist only for the student, so it must be 0"
             )
-    if config.generalist.init_from != "scratch":
-        raise ConfigError("config.generalist.init_from is 'generalist'; it must be 'scratch'")
+    if config.generalist.init_from == "generalist":
+        raise ConfigError(
+            "config.generalist.init_from is 'generalist'; it must be 'scratch' or the folder of "
+            "another run's network"
+        )
 
 
 def _check_losses(config: Config) -> None:

@@ -135,7 +135,6 @@ def test_wrong_types(path, value, expected):
         ("student.self_paced.level", "classes", "none, vertical, class"),
         ("student.self_paced.initial", "ten", "sqrt_size, constant"),
         ("student.balance", "classes", "none, vertical, class"),
-        ("teachers.init_from", "teacher", "scratch, generalist"),
         ("model.compute_dtype", "float16", "float32, bfloat16"),
     ],
 )
@@ -243,6 +242,7 @@ def test_heads_are_checked():
         ("generalist.distill_weight", 0.5, "soft targets exist only for the student"),
         ("teachers.distill_weight", 0.5, "soft targets exist only for the student"),
         ("generalist.init_from", "generalist", "it must be 'scratch'"),
+        ("teachers.init_from", "teacher", "expected scratch, generalist, or the folder of a"),
         ("teachers.init_parts", ["head"], "has 'head'; expected some of backbone, trunk"),
         ("student.init_parts", ["trunk", "pace"], "has 'pace'; expected some of backbone, trunk"),
         ("running.sinks", ["tensorbord"], "has 'tensorbord'; expected some of tensorboard, wandb"),

@@ -8,6 +8,7 @@ import numpy as np
 
 from kc_jax import artifacts
 from kc_jax.config import Config, ConfigError, Training
+from kc_jax.core.alignment import Alignment, align, describe
 from kc_jax.core.auxiliary import AuxiliarySpec
 from kc_jax.core.label_space import LabelSpace
 from kc_jax.data import sources
@@ -16,6 +17,7 @@ from kc_jax.data.targets import Targets, label_targets
 from kc_jax.stages import backbone_weights, networks
 from kc_jax.workdir import Workdir
 
+ELSEWHERE = "that trains it, in its own --workdir,"
 
 @dataclasses.dataclass(frozen=True)
 class Start:
@@ -25,11 +27,14 @@ class Start:
       directory: of the network.
       made_by: the stage that makes it, for the error.
       parts: that are copied.
+      alignment: of the task's label space with the network's; None where the task says which of its
+        verticals they are.
     """
 
     directory: pathlib.Path
     made_by: str
     parts: tuple[str, ...]
+    alignment: Alignment | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -84,6 +89,8 @@ def task_inputs(
     Raises:
       MissingArtifactError: it starts from the generalist, which is not trained yet.
     """
+    if is_folder(training.init_from):
+        upstream["start"] = artifacts.fingerprint_of(pathlib.Path(training.init_from), ELSEWHERE)
     if training.init_from == "generalist":
         upstream["generalist"] = artifacts.fingerprint_of(workdir.generalist, "train_generalist")
     return {
@@ -99,6 +106,51 @@ def task_inputs(
         "records": source.fingerprint,
         **upstream,
     }
+
+
+def is_folder(init_from: str) -> bool:
+    """Tells whether a network starts from one of another run."""
+    return init_from not in ("scratch", "generalist")
+
+
+def start_elsewhere(training: Training, space: LabelSpace) -> Start:
+    """Says what a network takes of one of another run, whose classes may be others.
+
+    Args:
+      training: of the network.
+      space: its label space.
+    """
+    directory = pathlib.Path(training.init_from)
+    artifacts.manifest_of(directory, ELSEWHERE)
+    alignment = align(space, _space_of(directory))
+    return Start(directory, ELSEWHERE, training.init_parts, alignment)
+
+
+def is_trained(directory: pathlib.Path, inputs: dict, space: LabelSpace) -> bool:
+    """Tells whether a network is complete; see `artifacts.is_complete`.
+
+    Raises:
+      StaleArtifactError: it was begun with other inputs; where these are other classes, it says
+        which, and how to go on with what the network knows of the others.
+    """
+    try:
+        return artifacts.is_complete(directory, inputs)
+    except artifacts.StaleArtifactError as error:
+        if not (directory / artifacts.LABEL_SPACE).exists():
+            raise
+        lines = describe(space, _space_of(directory))
+        if not lines:
+            raise
+        raise artifacts.StaleArtifactError(
+            f"{error}\nIts label space differs:\n  " + "\n  ".join(lines)
+            + "\nTo go on with what it knows of the classes that are left, take another --workdir "
+            f"and --config.….init_from={directory.resolve()} with "
+            "--config.….init_parts=\"('backbone', 'trunk', 'bottleneck', 'logits')\""
+        ) from None
+
+
+def _space_of(directory: pathlib.Path) -> LabelSpace:
+    return LabelSpace.from_json((directory / artifacts.LABEL_SPACE).read_text(encoding="utf-8"))
 
 
 def check_single_labels(source: sources.Source) -> None:

@@ -2,7 +2,6 @@
 
 import numpy as np
 
-from kc_jax import artifacts
 from kc_jax.config import Config
 from kc_jax.data import sources
 from kc_jax.stages import tasks, training
@@ -14,7 +13,7 @@ def run(config: Config, workdir: Workdir) -> bool:
     space = sources.load_label_space(config.data)
     source = sources.open_source(config.data, "train")
     inputs = tasks.task_inputs(config, config.generalist, space, source, workdir)
-    if artifacts.is_complete(workdir.generalist, inputs):
+    if tasks.is_trained(workdir.generalist, inputs, space):
         return False
     task = tasks.Task(
         title="generalist",

@@ -29,7 +29,7 @@ def run(config: Config, workdir: Workdir) -> bool:
         upstream["soft_targets"] = artifacts.fingerprint(store)
     directory = workdir.student(student.name)
     inputs = tasks.task_inputs(config, student, space, source, workdir, **upstream)
-    if artifacts.is_complete(directory, inputs):
+    if tasks.is_trained(directory, inputs, space):
         return False
     if workdir.soft_targets.exists() and not student.distill_weight:
         print(

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import jax
 
-from kc_jax import artifacts, hosts, run_lock
+from kc_jax import hosts, run_lock
 from kc_jax.artifacts import safe_name
 from kc_jax.config import Config, ConfigError
 from kc_jax.core.label_space import LabelSpace
@@ -34,7 +34,7 @@ def run(config: Config, workdir: Workdir) -> bool:
         name = space.verticals[vertical_id]
         own = space.restrict(vertical_id)
         inputs = tasks.task_inputs(config, config.teachers, own, source, workdir)
-        if not artifacts.is_complete(workdir.teacher(name), inputs):
+        if not tasks.is_trained(workdir.teacher(name), inputs, own):
             missing.append((config, workdir, vertical_id))
     num_processes = _num_processes(config.running.teacher_processes, len(missing))
     processes.run_each(_train, missing, num_processes)

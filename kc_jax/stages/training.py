@@ -13,11 +13,12 @@ from jax.sharding import Mesh
 
 from kc_jax import artifacts, preemption, sharding
 from kc_jax.config import Config
+from kc_jax.core import alignment as alignments
 from kc_jax.data import sources
 from kc_jax.data.batches import Batch, records_of_step, train_batches
 from kc_jax.models.classifier import Classifier
 from kc_jax.progress import show_progress
-from kc_jax.stages import backbone_weights, balancing, networks, resident, watching
+from kc_jax.stages import backbone_weights, balancing, networks, resident, tasks, watching
 from kc_jax.stages.tasks import Start, Task
 from kc_jax.train import checkpoint, feed, hooks, layout, objective, optimizer, sinks, step
 from kc_jax.train.loop import fit
@@ -230,7 +231,10 @@ def initial_variables(
     start = task.start
     if start is None and task.training.init_from == "generalist":
         start = Start(workdir.generalist, "train_generalist", task.training.init_parts)
+    if start is None and tasks.is_folder(task.training.init_from):
+        start = tasks.start_elsewhere(task.training, task.space)
     if start is None:
         return variables
     source = networks.load_variables(start.directory, start.made_by)
-    return transfer(variables, source, start.parts, task.verticals)
+    alignment = start.alignment or alignments.same(task.verticals, task.space.sizes)
+    return transfer(variables, source, start.parts, alignment)
