@@ -37,7 +37,7 @@ def begin(name: str, *arguments: str, num_processes: int = 2, devices: int = 1) 
     ]
 
 
-def end(processes: list, seconds: float = 300.0) -> list[tuple[int, str]]:
+def end(processes: list, seconds: float = 900.0) -> list[tuple[int, str]]:
     """Waits for processes; gives the status of each and what it wrote to stderr."""
     try:
         return [

@@ -41,7 +41,7 @@ def parsed(options):
     config_flags.DEFINE_config_file(
         "config", None, "", lock_config=True, flag_values=values, sys_argv=["command", *options]
     )
-    for name in ("workdir", "output"):
+    for name in ("workdir", "output", "coordinator", "num_processes", "process_id"):
         flags.DEFINE_string(name, None, "", flag_values=values)
     for name in ("stages", "redo"):
         flags.DEFINE_list(name, [], "", flag_values=values)

@@ -83,4 +83,4 @@ def test_the_pages_other_commands_name_presets_that_there_are(folder):
             module = __import__(f"configs.{name.removesuffix('.py')}", fromlist=["get_config"])
             assert module.get_config(*([preset] if preset else [])).data.source in (
                 "folder", "tfds")
-    assert len(PREPARES) == 6 and len(COMMANDS) == 8
+    assert len(PREPARES) == 6 and len(COMMANDS) == 9

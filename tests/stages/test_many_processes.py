@@ -11,7 +11,7 @@ from kc_jax.workdir import Workdir
 from tests import eight_devices, processes_together
 
 SMOKE = ("kc_jax.main", "--config=configs/eft.py:smoke")
-PATIENCE = 12.0  # Seconds.
+PATIENCE = 30.0  # Seconds.
 
 
 @pytest.fixture(scope="module")
