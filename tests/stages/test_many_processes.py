@@ -40,6 +40,9 @@ def begin(data_directory, tmp_path):
     yield begin
     for process in begun:
         process.kill()
+        process.wait()
+        process.stdout.close()
+        process.stderr.close()
 
 
 def assert_ended_alike(begin, tmp_path, expected):
