@@ -37,6 +37,7 @@ def test_a_process_that_is_alone_is_first_and_does_all():
     assert hosts.dealt([1, 2, 3]) == [1, 2, 3]
     assert hosts.first_alone(lambda: 1) and not hosts.first_alone(lambda: None)
     hosts.wait_for_all("nothing")
+    assert hosts.highest(3) == 3
 
 
 def test_apart_a_process_is_as_if_alone(second_of_two, tmp_path):

@@ -6,6 +6,7 @@ import pathlib
 import jax
 import numpy as np
 from orbax.checkpoint import v1 as ocp
+from orbax.checkpoint._src.futures import synchronization
 
 from kc_jax import hosts
 from kc_jax.errors import UserError
@@ -31,6 +32,7 @@ class Checkpoints:
 
     def __init__(self, directory: pathlib.Path, keep: int = 2):
         self._directory = directory.resolve()
+        _number_operations_alike()
         self._checkpointer = ocp.training.Checkpointer(
             self._directory,
             preservation_policy=ocp.training.preservation_policies.LatestN(keep),
@@ -100,6 +102,18 @@ def load_variables(directory: pathlib.Path) -> dict:
             )
         loaded = ocp.load(path, wanted)
     return jax.tree.map(np.asarray, {"params": loaded["params"], **loaded["model_state"]})
+
+
+def _number_operations_alike() -> None:
+    """Lets all processes go on from the same number of Orbax's operations.
+
+    Its barriers are named by it, and who worked apart has loaded more networks than others, or
+    fewer: without this they would wait for each other for ever.
+    """
+    numbers = synchronization.OperationIdGenerator
+    highest = hosts.highest(int(numbers.get_current_operation_id()))
+    while int(numbers.get_current_operation_id()) < highest:
+        numbers.next_operation_id()
 
 
 def _reading_alone() -> ocp.Context:
