@@ -43,15 +43,16 @@ class Watch:
         self._thread = threading.Thread(target=self._watch, daemon=True)
         self._thread.start()
 
-    def close(self, error: str | None = None) -> None:
+    def close(self, error: str = "", status: int = FAILED) -> None:
         """Stops watching, and tells the others that this process has ended.
 
         Args:
           error: why, where it did not end well.
+          status: with which the others shall end then.
         """
         self._done.set()
         self._thread.join()
-        self._write(ended=error or "")
+        self._write(ended=error, status=status)
 
     def hurry(self) -> None:
         """Gives companions up after a few beats; returns once none of them is silent or failed."""
@@ -89,7 +90,7 @@ class Watch:
         who = f"process {number} on {found.get('host', '?')} (pid {found.get('pid', '?')})"
         where = f"; it was at: {found['doing']}" if found.get("doing") else ""
         if found.get("ended"):
-            _end(f"{who} ended: {found['ended']}", FAILED)
+            _end(f"{who} ended: {found['ended']}", found["status"])
         if "ended" in found:
             return
         if companion.silent_for() > self._patience:
@@ -142,7 +143,7 @@ def watched(root: pathlib.Path):
     try:
         yield
     except SystemExit as error:
-        watch.close()
+        watch.close("it was asked to", error.code)
         _leave(error.code)
     except UserError as error:
         watch.close(str(error))

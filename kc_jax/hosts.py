@@ -18,6 +18,7 @@ from kc_jax import preemption
 from kc_jax.errors import UserError
 
 AUTO = "auto"
+AGREE_EVERY = 8  # Steps.
 
 
 class HostsError(UserError, ValueError):
@@ -73,6 +74,7 @@ def join(coordinator: str, num_processes: int, process_id: int, timeout: float) 
     faulthandler.disable()  # Where process 0 is lost JAX aborts, and says so; stacks would hide it.
     _GROUP.size, _GROUP.place = jax.process_count(), jax.process_index()
     _GROUP.patience = timeout
+    preemption.listen()  # JAX has taken the signal for itself.
 
 
 def _check(coordinator: str, num_processes: int, process_id: int) -> None:
@@ -181,15 +183,18 @@ def dealt(items: Sequence) -> Sequence:
     return items[place() :: size()]
 
 
-def are_asked_to_end() -> bool:
+def are_asked_to_end(step: int) -> bool:
     """Tells whether the machine asked this process, or one that it works with, to end.
 
-    All are told at the same call; so all call it equally often.
+    All are told at the same step: they ask each other at every `AGREE_EVERY`-th.
+
+    Args:
+      step: steps done.
     """
     if size() == 1:
         return preemption.came()
-    _GROUP.calls += 1
-    return multihost_utils.reached_preemption_sync_point(_GROUP.calls)
+    _GROUP.work += 1
+    return step % AGREE_EVERY == 0 and bool(highest(int(preemption.came())))
 
 
 def wait_for_all(what: str) -> None:

@@ -115,7 +115,7 @@ def test_who_failed_is_named_with_its_error_and_who_ended_well_is_not(watch, tmp
     companion(tmp_path, ended="")
     time.sleep(0.6)
     assert not ended
-    companion(tmp_path, ended="it has no images")
+    companion(tmp_path, ended="it has no images", status=1)
     assert wait_for(lambda: ended)
     assert ended[0] == ("process 0 on h (pid 7) ended: it has no images", 1)
 

@@ -30,7 +30,7 @@ def preemption_hook(save: Callable[[int, TrainState], None], title: str) -> Call
     """Saves the state and ends the process once the machine has asked it to end."""
 
     def hook(step: int, state: TrainState, metrics: Mapping) -> None:
-        if hosts.are_asked_to_end():
+        if hosts.are_asked_to_end(step):
             save(step, state)
             preemption.end(f"{title} is saved at step {step}")
 

@@ -95,7 +95,7 @@ def test_a_process_that_is_lost_ends_the_other(sent, doing, begin, tmp_path, alo
 @pytest.mark.slow
 def test_a_notice_to_one_ends_both_with_the_step_saved(begin, tmp_path, alone):
     processes = begin()
-    wait_until(tmp_path, processes, 1, "generalist")
+    wait_until(tmp_path, processes, 1, "generalist, ")
     processes[1].send_signal(signal.SIGTERM)
     ended = processes_together.end(processes)
     assert [status for status, _ in ended] == [preemption.EXIT_CODE] * 2, ended
