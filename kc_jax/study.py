@@ -11,6 +11,7 @@ import pathlib
 from collections.abc import Callable, Mapping, Sequence
 
 from absl import flags
+from matplotlib.figure import Figure
 
 from kc_jax import artifacts, command
 from kc_jax.config import Config, ConfigError, build
@@ -20,6 +21,7 @@ from kc_jax.stages import (
     report_structures,
     runner,
     study_claims,
+    study_figures,
     study_tables,
 )
 from kc_jax.train import hooks
@@ -207,25 +209,34 @@ def main(study, workdir: str | None):
     if study.get("claims"):
         parts.append(study_claims.claims_table(study.claims, results))
     output = pathlib.Path(_OUTPUT.value or root / "table.md")
+    if study.get("methods_figure"):
+        figure = study_figures.methods_figure(list(variants), results)
+        parts.append(_put_figure(figure, output, "methods", "A dot a seed, a line at their mean"))
     if study.get("loss_figure"):
-        figure = output.with_suffix(".png")
-        _draw_losses(study, root, figure)
-        parts.append(f"![Loss by epoch, seed {study.seeds[0]}]({figure.name})\n")
+        parts.append(_put_figure(
+            _losses(study, root), output, "losses", f"Loss by epoch, seed {study.seeds[0]}"
+        ))
     text = "\n".join(parts)
     artifacts.write_text(output, text)
     print(f"{text}\nTable: {output}")
 
 
-def _draw_losses(study, root: pathlib.Path, path: pathlib.Path) -> None:
+def _put_figure(figure: Figure, table: pathlib.Path, name: str, words: str) -> str:
+    """Writes a figure beside a table; gives the line of Markdown that shows it there."""
+    path = table.with_name(f"{table.stem}_{name}.png")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(report_figures.to_png(figure))
+    return f"![{words}]({path.name})\n"
+
+
+def _losses(study, root: pathlib.Path) -> Figure:
     """Draws the training losses of a study's students, of its first setting and seed."""
     _, variants = kind_of(study)
     workdir = Workdir(root / next(iter(settings_of(study))) / f"seed_{study.seeds[0]}")
     logs = {
         name: hooks.read_metrics(workdir.student(name) / artifacts.METRICS) for name in variants
     }
-    figure = report_figures.loss_curves(logs, {}, report_figures.colours(list(variants), ""))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(report_figures.to_png(figure))
+    return report_figures.loss_curves(logs, {}, report_figures.colours(list(variants), ""))
 
 
 if __name__ == "__main__":

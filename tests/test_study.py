@@ -96,15 +96,18 @@ def test_a_papers_table_has_verticals_claims_and_a_figure(tmp_path):
     plan.base = eft.get_config("smoke")
     plan.base.data.directory = str(tmp_path / "data")
     plan.seeds = (0,)
-    plan.by_vertical = True
+    plan.update({"by_vertical": True, "methods_figure": True})
     plan.students = {name: plan.students[name] for name in ("sc_d", "sc_d_s")}
     plan.claims = (("pacing improves", "sc_d_s", "sc_d"),)
     study.main(plan, str(tmp_path / "study"))
     text = (tmp_path / "study" / "table.md").read_text()
     assert "| vertical | generalist | sc_d | sc_d_s | specialists |" in text
     assert "| pacing improves | sc_d_s | sc_d |" in text and "| undecided |" in text
-    assert "![Loss by epoch, seed 0](table.png)" in text
-    assert (tmp_path / "study" / "table.png").read_bytes().startswith(b"\x89PNG")
+    assert "![Loss by epoch, seed 0](table_losses.png)" in text
+    assert "![A dot a seed, a line at their mean](table_methods.png)" in text
+    for name in ("losses", "methods"):
+        figure = tmp_path / "study" / f"table_{name}.png"
+        assert figure.read_bytes().startswith(b"\x89PNG")
 
 
 def test_methods_of_settings_stand_side_by_side_and_shared_ones_once():

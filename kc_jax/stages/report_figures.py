@@ -157,18 +157,18 @@ def to_png(figure: Figure) -> bytes:
 def make_panels(count: int, height: float) -> tuple[Figure, list[Axes]]:
     """Makes a figure of so many panels one below the other, ``height`` inches high in all."""
     figure = Figure(figsize=(WIDTH, height), layout="constrained")
-    return figure, [_style(axes) for axes in figure.subplots(count, 1, squeeze=False)[:, 0]]
+    return figure, [style(axes) for axes in figure.subplots(count, 1, squeeze=False)[:, 0]]
 
 
 def _small_panel() -> tuple[Figure, Axes]:
     """Makes a panel of fixed margins: there are many, and fitting them takes half the time."""
     figure = Figure(figsize=SMALL)
-    return figure, _style(figure.subplots(
+    return figure, style(figure.subplots(
         gridspec_kw={"left": 0.13, "right": 0.97, "bottom": 0.16, "top": 0.89}
     ))
 
 
-def _style(axes: Axes) -> Axes:
+def style(axes: Axes) -> Axes:
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(color=GRID, linewidth=0.7)
     axes.set_axisbelow(True)
