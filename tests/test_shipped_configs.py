@@ -16,6 +16,7 @@ from configs.study import (
     conditions,
     figure5,
     paper,
+    recipe,
     table1,
     table2,
     table3,
@@ -23,6 +24,7 @@ from configs.study import (
     table6,
     tolerance,
     verticals,
+    widths,
 )
 from kc_jax import config, study
 from kc_jax.data import preparation, sources
@@ -69,12 +71,12 @@ def test_self_informed_presets_hold_images_out_and_export_what_they_grow(preset,
     assert built.student.name == built.structure.name
 
 
-TABLES = [table1, table2, table3, table4, figure5, table6]
+TABLES = [table1, table2, table3, table4, recipe, figure5, table6]
 
 
 @pytest.mark.parametrize("plan", [
     *(table.get_config(data) for table in TABLES for data in paper.DATA),
-    conditions.get_config(), tolerance.get_config(), verticals.get_config(),
+    conditions.get_config(), tolerance.get_config(), verticals.get_config(), widths.get_config(),
 ], ids=lambda plan: plan.title)
 def test_studies_build_and_their_claims_name_what_they_compare(plan):
     methods = set()
@@ -84,7 +86,7 @@ def test_studies_build_and_their_claims_name_what_they_compare(plan):
         for name in plan.students:
             assert study.cell_config(plan, 0, name, setting).student.name == name
     assert plan.claims
-    for _, better, other in plan.claims:
+    for _, better, other, *_ in plan.claims:
         assert {better, other} <= methods
 
 
@@ -96,7 +98,7 @@ def test_tables_of_the_same_data_have_networks_of_the_same_name_in_common():
         for name in plan.students:
             built = study.cell_config(plan, 0, name)
             assert seen.setdefault(name, built) == built
-    assert len(seen) == 13
+    assert len(seen) == 16
 
 
 def test_table_6_has_bottlenecks_of_one_width():

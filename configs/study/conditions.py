@@ -37,8 +37,8 @@ def get_config():
         for width, head in heads.items()
         for name, options in (
             ("", {"distill_weight": 0.0}),
-            ("_d", paper.D),
-            ("_half_d", {**paper.D, "distill_weight": 0.5}),
+            ("_d", paper.distilled("glyphs")),
+            ("_half_d", paper.distilled("glyphs", 0.5)),
         )
     }
     config.claims = tuple(

@@ -3,7 +3,7 @@
 python -m kc_jax.study --config=configs/study/figure5.py --output=docs/results/figure5.md
 
 γ starts at scale × √N_v, or at 10: the paper's own scale is 1, which fits logits of unit size; ours
-start at the classes' prior, whose norm is about seven times that.
+start at the classes' prior, −log C, whose norm is about log C times that.
 """
 
 from configs.study import paper
@@ -25,16 +25,13 @@ def get_config(data: str = "glyphs"):
     )
 
 
-def _further(trunk: int, bottleneck: int):
+def _further(data: str, trunk: int, bottleneck: int):
     """Gives the variants that no other table has."""
-    paced = {"head": f"FC{trunk}-SC{bottleneck}", **paper.S}
-
-    def start(level: str, initial: str, scale: float):
-        return {"self_paced": {"level": level, "initial": initial, "scale": scale}}
-
-    fixed = {**paper.S["optimizer"], "multipliers": {"pace": 0.0}}
+    student = {"head": f"FC{trunk}-SC{bottleneck}", **paper.distilled(data, setting="s")}
+    fixed = {**student["optimizer"], "multipliers": {"pace": 0.0}}
+    ten = {"initial": "constant", "scale": 10.0}
     return {
-        "fixed_vertical": {**paced, "optimizer": fixed, **start("vertical", "sqrt_size", 7.0)},
-        "ten_vertical": {**paced, **start("vertical", "constant", 10.0)},
-        "ten_class": {**paced, **start("class", "constant", 10.0)},
+        "fixed_vertical": {**student, **paper.paced(data, "vertical"), "optimizer": fixed},
+        "ten_vertical": {**student, "self_paced": {"level": "vertical", **ten}},
+        "ten_class": {**student, "self_paced": {"level": "class", **ten}},
     }

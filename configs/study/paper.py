@@ -24,7 +24,8 @@ def photographs() -> ml_collections.ConfigDict:
     """Gives a folder of photographs at 32 pixels, with a stored view for every epoch."""
     config = folder.get_config("small")
     config.data.image_size = 32
-    config.generalist.optimizer.learning_rate = 0.04
+    for network in (config.generalist, config.student):
+        network.optimizer.learning_rate = 0.04
     config.soft_targets.num_views = 20
     return config
 
@@ -34,14 +35,25 @@ DATA = {
     "glyphs_full": lambda: eft.get_config("embedded_full"),
     "photographs": photographs,
 }
-D = {"distill_weight": 1.0, "optimizer": {"initial_accumulator": 0.1}}
-FC_D = {"distill_weight": 1.0, "optimizer": {"learning_rate": 0.04, "initial_accumulator": 0.1}}
-S = {"distill_weight": 1.0, "optimizer": {"learning_rate": 0.16, "multipliers": {"pace": 10.0}}}
+_GLYPHS = {
+    "fc_d": {"learning_rate": 0.04, "initial_accumulator": 0.1},
+    "d": {"initial_accumulator": 0.1},
+    "s": {"learning_rate": 0.16, "multipliers": {"pace": 10.0}},
+    "scale": 7.0,
+}
+TUNED = {  # Adagrad of students with D, and with D and S; and from which norm γ starts.
+    "glyphs": _GLYPHS,
+    "glyphs_full": _GLYPHS,
+    "photographs": {
+        "fc_d": {}, "d": {}, "s": {"learning_rate": 0.08, "multipliers": {"pace": 10.0}},
+        "scale": 4.0,
+    },
+}
 
 
 def study(
-    title: str, data: str, names: Sequence[str], further: Callable = lambda trunk, bottleneck: {},
-    **parts,
+    title: str, data: str, names: Sequence[str],
+    further: Callable = lambda data, trunk, bottleneck: {}, **parts,
 ) -> ml_collections.ConfigDict:
     """Gives a study.
 
@@ -49,7 +61,7 @@ def study(
       title: of the table.
       data: a key of `DATA`.
       names: of methods; see `students_of`.
-      further: function (widths of trunk and bottleneck) → other students by name.
+      further: function (data, widths of trunk and bottleneck) → other students by name.
       **parts: of the study: ``claims``, and what else it has.
     """
     if data not in DATA:
@@ -59,7 +71,9 @@ def study(
     config.title = f"{title}, {data}"
     config.base = DATA[data]()
     config.seeds = (0, 1, 2)
-    config.students = {**students_of(names, config.base), **further(*widths(config.base))}
+    config.students = {
+        **students_of(names, config.base, data), **further(data, *widths(config.base)),
+    }
     config.update(parts)
     return config
 
@@ -76,7 +90,23 @@ def widths(base) -> tuple[int, int]:
     return int(trunk[2:]), int(bottleneck[2:])
 
 
-def students_of(names: Sequence[str], base) -> dict[str, dict]:
+def distilled(data: str, weight: float = 1.0, setting: str = "d") -> dict:
+    """Gives the options of a student of so much D.
+
+    Args:
+      data: a key of `TUNED`.
+      weight: of the soft targets, 0 to 1.
+      setting: whose optimizer it has; ``s`` needs `paced`, too.
+    """
+    return {"distill_weight": weight, "optimizer": TUNED[data][setting]}
+
+
+def paced(data: str, level: str) -> dict:
+    """Gives the options of a student with factors γ a ``level``, vertical or class."""
+    return {"self_paced": {"level": level, "scale": TUNED[data]["scale"]}}
+
+
+def students_of(names: Sequence[str], base, data: str = "glyphs") -> dict[str, dict]:
     """Gives methods by name, with heads as wide as the generalist's.
 
     SC-SC gives each vertical a trunk of its own, an eighth as wide as the shared one, as the paper.
@@ -85,12 +115,14 @@ def students_of(names: Sequence[str], base) -> dict[str, dict]:
     fc, sc = heads(base)
     sc_sc = f"SC{trunk // 8}-SC{bottleneck}"
     methods = {
-        "fc_d": {"head": fc, **FC_D},
+        "fc_d": {"head": fc, **distilled(data, setting="fc_d")},
         "sc": {"head": sc, "distill_weight": 0.0},
-        "sc_d": {"head": sc, **D},
+        "sc_d": {"head": sc, **distilled(data)},
+        "sc_half_d": {"head": sc, **distilled(data, 0.5)},
         "sc_sc": {"head": sc_sc, "distill_weight": 0.0},
-        "sc_sc_d": {"head": sc_sc, **D},
-        "sc_d_s": {"head": sc, **S, "self_paced": {"level": "vertical", "scale": 7.0}},
-        "sc_d_s_class": {"head": sc, **S, "self_paced": {"level": "class", "scale": 7.0}},
+        "sc_sc_d": {"head": sc_sc, **distilled(data)},
+        "sc_d_s": {"head": sc, **distilled(data, setting="s"), **paced(data, "vertical")},
+        "sc_d_s_class": {"head": sc, **distilled(data, setting="s"), **paced(data, "class")},
+        "sc_half_d_s": {"head": sc, **distilled(data, 0.5, "s"), **paced(data, "vertical")},
     }
     return {name: methods[name] for name in names}

@@ -19,11 +19,12 @@ def get_config(data: str = "glyphs"):
     )
 
 
-def _generic(trunk: int, bottleneck: int):
+def _generic(data: str, trunk: int, bottleneck: int):
     """Gives the networks with a generic part; that without one other tables have too."""
     return {
         f"generic_{quarter}": {
-            "head": f"FC{trunk}-SC({bottleneck},{bottleneck * quarter // 4})", **paper.D
+            "head": f"FC{trunk}-SC({bottleneck},{bottleneck * quarter // 4})",
+            **paper.distilled(data),
         }
         for quarter in QUARTERS
     }
