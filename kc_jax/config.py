@@ -229,13 +229,13 @@ class SelfPaced:
 
     Attributes:
       level: ``none``, ``vertical`` or ``class``.
-      initial: ``sqrt_size`` or ``constant``.
+      initial: ``sqrt_size``, ``prior`` or ``constant``.
       scale: multiplies the initial mean.
       deviation: standard deviation of the initial values.
     """
 
     level: Annotated[str, OneOf("none", "vertical", "class")]
-    initial: Annotated[str, OneOf("sqrt_size", "constant")]
+    initial: Annotated[str, OneOf("sqrt_size", "prior", "constant")]
     scale: float
     deviation: Annotated[float, AtLeast(0)]
 

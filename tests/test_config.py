@@ -133,7 +133,7 @@ def test_wrong_types(path, value, expected):
         ("data.test_augmentation", "centre", "glyph, glyph_centre, photo"),
         ("student.optimizer.kind", "adam", "adagrad, sgd"),
         ("student.self_paced.level", "classes", "none, vertical, class"),
-        ("student.self_paced.initial", "ten", "sqrt_size, constant"),
+        ("student.self_paced.initial", "ten", "sqrt_size, prior, constant"),
         ("student.balance", "classes", "none, vertical, class"),
         ("model.compute_dtype", "float16", "float32, bfloat16"),
     ],

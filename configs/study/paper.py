@@ -17,16 +17,15 @@ from collections.abc import Callable, Sequence
 
 import ml_collections
 
-from configs import eft, folder
+from configs import common, eft, folder
 
 
 def photographs() -> ml_collections.ConfigDict:
-    """Gives a folder of photographs at 32 pixels, with a stored view for every epoch."""
+    """Gives a folder of photographs at 32 pixels, whose student is yet to get its parts."""
     config = folder.get_config("small")
     config.data.image_size = 32
-    for network in (config.generalist, config.student):
-        network.optimizer.learning_rate = 0.04
-    config.soft_targets.num_views = 20
+    config.student = common.training("FC256-SC32", num_epochs=20.0, learning_rate=0.04)
+    config.student.name = "student"
     return config
 
 

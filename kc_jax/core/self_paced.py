@@ -44,16 +44,22 @@ def initial_pace(
     Args:
       sizes: class count of each vertical.
       level: ``vertical`` for one factor a vertical, ``class`` for one a class.
-      initial: ``sqrt_size`` for a mean of scale·√N_v, ``constant`` for a mean of scale.
-      scale: multiplies the mean. The paper has 1 (``sqrt_size``) and 10 (``constant``); log C
-        with ``sqrt_size`` makes the first paced logits equal to logits that start at the prior.
+      initial: ``sqrt_size`` for a mean of scale·√N_v, ``prior`` for scale·log C·√N_v, C being all
+        classes, ``constant`` for scale.
+      scale: multiplies the mean. The paper has 1 (``sqrt_size``) and 10 (``constant``); 1 with
+        ``prior`` makes the first paced logits equal to logits that start at the prior.
       deviation: standard deviation of the draw, the paper's 1e-3.
       rng: source of randomness.
 
     Returns:
       f32[V] or f32[C].
     """
-    means = {"sqrt_size": lambda size: scale * math.sqrt(size), "constant": lambda size: scale}
+    prior = math.log(sum(sizes))
+    means = {
+        "sqrt_size": lambda size: scale * math.sqrt(size),
+        "prior": lambda size: scale * prior * math.sqrt(size),
+        "constant": lambda size: scale,
+    }
     repeats = {"vertical": lambda size: 1, "class": lambda size: size}
     if initial not in means:
         raise ValueError(f"self_paced.initial is {initial!r}; expected one of {', '.join(means)}")

@@ -178,7 +178,7 @@ class Pace(nn.Module):
     Attributes:
       sizes: class count of each vertical.
       level: ``vertical`` or ``class``.
-      initial: ``sqrt_size`` or ``constant``; see `self_paced.initial_pace`.
+      initial: ``sqrt_size``, ``prior`` or ``constant``; see `self_paced.initial_pace`.
       scale: multiplies the initial mean.
       deviation: standard deviation of the initial values.
       seed: of that deviation.

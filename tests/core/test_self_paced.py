@@ -111,10 +111,10 @@ def test_draws_depend_on_the_generator_alone():
     assert not np.any(draw(3) == draw(4))
 
 
-def test_log_c_scale_reproduces_logits_that_start_at_the_prior():
+def test_from_the_prior_pace_reproduces_logits_that_start_at_the_prior():
     num_classes = sum(SIZES)
     start = heads.prior_log_odds(1 / (num_classes + 1))  # −log C
-    pace = initial_pace(SIZES, level="vertical", initial="sqrt_size", scale=np.log(num_classes),
+    pace = initial_pace(SIZES, level="vertical", initial="prior", scale=1.0,
                         deviation=0.0, rng=np.random.default_rng(0))
     for size, gamma in zip(SIZES, pace, strict=True):
         logits = jnp.full((2, size), start, jnp.float32)
@@ -125,7 +125,7 @@ def test_log_c_scale_reproduces_logits_that_start_at_the_prior():
     "options, message",
     [
         ({"level": "none"}, "self_paced.level is 'none'; expected one of vertical, class"),
-        ({"initial": "ten"}, "self_paced.initial is 'ten'; expected one of sqrt_size, constant"),
+        ({"initial": "ten"}, "self_paced.initial is 'ten'; expected one of sqrt_size, prior"),
     ],
 )
 def test_unknown_options(options, message):
