@@ -221,7 +221,7 @@ def _draw_losses(study, root: pathlib.Path, path: pathlib.Path) -> None:
     _, variants = kind_of(study)
     workdir = Workdir(root / next(iter(settings_of(study))) / f"seed_{study.seeds[0]}")
     logs = {
-        name: hooks.read_metrics(workdir.student(name) / artifacts.METRICS) for name in variants
+        name: hooks.shown_metrics(workdir.student(name) / artifacts.METRICS) for name in variants
     }
     figure = report_figures.loss_curves(logs, {}, report_figures.colours(list(variants), ""))
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -52,7 +52,7 @@ def run(config: Config, workdir: Workdir) -> bool:
             for name in _names(config)
         },
     }
-    artifacts.write_json(workdir.describe, description)
+    artifacts.write_sealed(workdir.describe, description)
     _print(description)
     return True
 

@@ -67,7 +67,7 @@ def write_bundle(
     program = export_function(function, weights, facts["preprocessing"])
     (temporary / files.PROGRAM).write_bytes(program.serialize())
     _write_facts(facts, temporary)
-    artifacts.write_json(temporary / files.MANIFEST, {
+    artifacts.write_sealed(temporary / files.MANIFEST, {
         "schema_version": files.SCHEMA_VERSION,
         "name": facts["name"],
         "inputs": _fingerprint(facts),

@@ -237,7 +237,7 @@ def test_a_folder_of_other_files_is_left_alone(tmp_path):
 
 def test_another_format_is_refused(tmp_path):
     found = prepare(write(tmp_path / "tree", tree()), tmp_path / "packed")
-    manifest = {**json.loads((found.directory / packed.DATASET).read_text()), "format_version": 0}
+    manifest = {**found.manifest, "format_version": 0}
     (found.directory / packed.DATASET).write_text(json.dumps(manifest))
     with pytest.raises(UserError, match="has format 0; expected 1; prepare it anew"):
         packed.open_packed(found.directory)
