@@ -18,10 +18,20 @@ from PIL import Image
 from configs import eft, folder
 from kc_jax import artifacts, config
 from kc_jax.bundle import Bundle
+from kc_jax.core.label_space import LabelSpace
 from kc_jax.data import preparation, sources
 from kc_jax.data.soft_target_store import SoftTargetStore
 from kc_jax.errors import UserError
-from kc_jax.stages import networks, runner, storing, training
+from kc_jax.stages import (
+    clusters,
+    export,
+    networks,
+    report_figures,
+    runner,
+    storing,
+    tasks,
+    training,
+)
 from kc_jax.train import hooks
 from kc_jax.train.state import digest
 from kc_jax.workdir import Workdir
@@ -30,7 +40,7 @@ STAGES = (
     "train_generalist", "train_teachers", "write_soft_targets", "train_student",
     "learn_structure", "evaluate", "report", "export",
 )
-LATER = ("report.html", "report", "classes.html", "bundles")  # What is made from the scores.
+UNNAMED = ("run", "stopped", "data")  # Folders whose names say nothing of a file in them.
 
 
 class Stopped(Exception):
@@ -74,12 +84,14 @@ class Case:
 
     Attributes:
       kind: for the table.
+      root: folder that `make` filled.
       files: to damage, each with one of the same kind that it may be taken for.
       read: reads them as the next stage does and fingerprints what came of it.
-      older: reads an older state, which may be gone on from if that is said; None where none is.
+      older: reads what may be gone on with instead if that is said; None where nothing may.
     """
 
     kind: str
+    root: pathlib.Path
     files: list[tuple[pathlib.Path, pathlib.Path]]
     read: Callable[[], Any]
     older: Callable[[], Any] | None = None
@@ -92,20 +104,18 @@ def outcome(case: Case, path: pathlib.Path, wanted: Any, older: Any) -> tuple[st
         with contextlib.redirect_stderr(said), contextlib.redirect_stdout(io.StringIO()):
             found = case.read()
     except UserError as error:
-        return ("detected" if names(str(error), path) else "wrong"), f"{error}"
+        return ("detected" if _names(str(error), path, case.root) else "wrong"), str(error)
     except Exception as error:  # Whatever a reader may trip over.
         return "wrong", f"{type(error).__name__}: {error}"
-    is_said = names(said.getvalue(), path)
-    if is_said and found in (wanted, older):
+    if _names(said.getvalue(), path, case.root) and found in (wanted, older):
         return "detected", said.getvalue()
     return ("harmless" if found == wanted else "wrong"), f"{wanted} became {found}"
 
 
-def names(text: str, path: pathlib.Path) -> bool:
-    """Tells whether a text names a file, or the folder that it belongs to."""
-    folders = [p for p in path.parents if (p / artifacts.MANIFEST).exists() or "damaged" in p.name]
-    near = [path.parent, path.parent.parent]
-    return any(str(p) in text for p in (path, *near, *folders[:1]))
+def _names(text: str, path: pathlib.Path, root: pathlib.Path) -> bool:
+    """Tells whether a text names a file, or a folder that it belongs to."""
+    folders = [p for p in path.parents if p.is_relative_to(root) and p.name not in UNNAMED]
+    return any(str(p) in text for p in (path, *folders) if p != root)
 
 
 def built(root: pathlib.Path, **overrides) -> config.Config:
@@ -153,62 +163,58 @@ def _pictures(root: pathlib.Path, source: str) -> config.Data:
 
 def cases(root: pathlib.Path) -> Iterator[Case]:
     """Gives every kind of file below a folder that `make` filled."""
-    run, options = Workdir(root / "run"), built(root)
-    teachers = [run.teacher(v) for v in sources.load_label_space(options.data).verticals[:2]]
-    student = run.student(options.student.name)
+    run, stopped, options = Workdir(root / "run"), Workdir(root / "stopped"), built(root)
+    space = sources.load_label_space(options.data)
+    teachers = [run.teacher(name) for name in space.verticals[:2]]
+    student, informed = run.student(options.student.name), run.student(options.structure.name)
+    judged, clustered = run.evaluation / student.name, run.clusters(options.structure.name)
+    bundle, log = run.bundle(student.name), run.generalist / artifacts.METRICS
+    stored = [run.soft_targets_of(name) for name in space.verticals[:2]]
+    (drawn,) = (root / "data").glob("*/glyph_tree/smoke/*")
 
-    def later() -> str:
-        for name in LATER:
-            artifacts.remove(run.root / name)
-        runner.run_stages(options, run, STAGES)
-        return _print_of(run)
+    def case(kind, files, read, older=None):
+        return Case(kind, root, list(files), read, older)
 
-    def load() -> list[str]:
-        return [digest(networks.load_variables(teacher, "train_teachers")) for teacher in teachers]
-
-    yield Case("checkpoint of a finished network", _step_files(*teachers), load)
-    stopped = Workdir(root / "stopped")
-    yield Case(
-        "checkpoint of a stopped training", _step_files(stopped.generalist, teachers[0]),
+    yield case("state of a finished network", _step_files(*teachers), lambda: [
+        digest(networks.load_variables(teacher, "train_teachers")) for teacher in teachers
+    ])
+    yield case(
+        "state of a stopped training", _step_files(stopped.generalist, teachers[0]),
         lambda: _resume(options, stopped), lambda: _resume_older(options, stopped),
     )
-    yield Case("manifest.json", [
-        (directory / "manifest.json", other / "manifest.json") for directory, other in (
-            (run.generalist, student), tuple(teachers), (student, run.generalist),
-            (run.evaluation / "student", run.evaluation / "generalist"),
-            (run.clusters(options.structure.name), run.evaluation / "student"),
-            tuple(run.soft_targets_of(v.name) for v in teachers),
+    yield case("manifest.json", (
+        (path / artifacts.MANIFEST, other / artifacts.MANIFEST) for path, other in (
+            (run.generalist, student), (student, informed), teachers, stored,
+            (judged, run.evaluation / "generalist"), (clustered, judged),
         )
-    ], later)
-    yield Case("what lies beside a network", [
-        (network / name, other / name) for name in ("label_space.json", "metrics.jsonl")
-        for network, other in ((run.generalist, teachers[0]), tuple(teachers))
-    ] + [(run.student("augmented") / "auxiliary.json", student / "label_space.json")], later)
-    yield Case("soft targets", [
-        (run.soft_targets_of(teachers[0].name) / name, run.soft_targets_of(teachers[1].name) / name)
-        for name in ("records.npy", "index.npz")
-    ], lambda: _read_soft_targets(options, run))
-    judged = run.evaluation / "student"
-    yield Case("scores and results", [
-        (path, run.evaluation / "generalist" / path.name)
-        for path in sorted(judged.iterdir()) if path.name != "manifest.json"
-    ] + [
-        (run.results, run.describe if run.describe.exists() else run.seconds),
-        (run.class_table, run.clusters(options.structure.name) / "clusters.csv"),
+    ), lambda: _run_all(options, run))
+    yield case("label_space.json, auxiliary.json", [
+        (run.generalist / artifacts.LABEL_SPACE, teachers[0] / artifacts.LABEL_SPACE),
+        (informed / artifacts.AUXILIARY, informed / artifacts.LABEL_SPACE),
+    ], lambda: _describe(run.generalist, informed, options, space))
+    yield case(
+        "metrics.jsonl", [(log, student / artifacts.METRICS)],
+        lambda: hooks.shown_metrics(log), lambda: [],
+    )
+    yield case(
+        "soft targets", ((stored[0] / n, stored[1] / n) for n in ("records.npy", "index.npz")),
+        lambda: _read_soft_targets(options, run),
+    )
+    yield case("clusters", [
+        (clustered / clusters.CLUSTERS, run.class_table), (clustered / clusters.COUNTS, run.seconds)
+    ], lambda: clusters.read(clustered, space))
+    yield case("scores and results", [
+        *((path, run.evaluation / "generalist" / path.name)
+          for path in sorted(judged.iterdir()) if path.name != artifacts.MANIFEST),
+        (run.results, run.config), (run.class_table, clustered / clusters.CLUSTERS),
         (run.seconds, run.results),
-    ], later)
-    yield Case("clusters", [
-        (run.clusters(options.structure.name) / name, run.class_table)
-        for name in ("clusters.csv", "counts.npz")
-    ], later)
-    bundle = run.bundle(options.student.name)
-    yield Case("bundle", _with_neighbours(bundle), lambda: _ask(bundle))
-    yield Case(
+    ], lambda: _judge(options, run))
+    yield case("bundle", _with_neighbours(bundle), lambda: _ask(bundle))
+    yield case(
         "packed images", _with_neighbours(root / "packed"),
         lambda: _read_images(_pictures(root, "packed")),
     )
-    (drawn,) = (root / "data").glob("*/*/*/*")
-    yield Case("prepared glyphs", _with_neighbours(drawn), lambda: _read_images(options.data))
+    yield case("prepared glyphs", _with_neighbours(drawn), lambda: _read_images(options.data))
 
 
 def _with_neighbours(folder: pathlib.Path) -> list[tuple[pathlib.Path, pathlib.Path]]:
@@ -285,17 +291,33 @@ def _ask(directory: pathlib.Path) -> str:
     return artifacts.fingerprint([_hash(logits), str(bundle.names(logits)), bundle.metrics])
 
 
-def _print_of(workdir: Workdir) -> str:
-    """Fingerprints what a run has to say: results, tables, pages, and its networks."""
+def _run_all(options: config.Config, workdir: Workdir) -> str:
+    """Runs all stages, which find their work done; fingerprints results and networks."""
+    runner.run_stages(options, workdir, STAGES)
     results = artifacts.read_json(workdir.results)
     results.pop("seconds")
+    parts = [workdir.generalist, *workdir.teachers.iterdir(), *workdir.students.iterdir()]
+    found = [digest(networks.load_variables(p, "a stage")) for p in parts if p.is_dir()]
+    return artifacts.fingerprint([results, found])
+
+
+def _judge(options: config.Config, workdir: Workdir) -> str:
+    """Makes all anew that is made of scores; fingerprints the pages, and what is exported."""
+    with mock.patch.object(report_figures, "DPI", 20):
+        artifacts.remove(workdir.report)
+        runner.run_stages(options, workdir, ["evaluate", "report"])
     pages = sorted([*workdir.root.glob("*.html"), *workdir.vertical_pages.glob("*")])
     kept = [path.read_text(encoding="utf-8") for path in (*pages, workdir.class_table)]
-    networks_of = [workdir.generalist, *workdir.teachers.iterdir(), *workdir.students.iterdir()]
-    digests = [
-        digest(networks.load_variables(path, "a stage")) for path in networks_of if path.is_dir()
-    ]
-    return artifacts.fingerprint([results, kept, digests])
+    return artifacts.fingerprint([kept, export.gather_facts(options, workdir)])
+
+
+def _describe(
+    network: pathlib.Path, informed: pathlib.Path, options: config.Config, space: LabelSpace
+) -> str:
+    """Reads what a network starts from, and how one with auxiliary heads is built."""
+    started = dataclasses.replace(options.student, init_from=str(network))
+    model = networks.recorded_model(informed, "learn_structure", space)
+    return artifacts.fingerprint([str(tasks.start_elsewhere(started, space)), str(model)])
 
 
 def _hash(*arrays) -> str:
