@@ -122,7 +122,8 @@ class Packed:
             if len(records) != len(keys):
                 raise ValueError(f"{len(records)} records; expected {len(keys)}")
         except Exception as error:
-            raise _damaged(", ".join(paths), str(error)) from None
+            name = next(iter(self.damaged()), DATASET)  # If none is, they are too many or too few.
+            raise _damaged(self.directory / name, str(error)) from None
         return read
 
     def damaged(self) -> list[str]:
