@@ -1,16 +1,17 @@
 """Damages every file of a finished run, in every way, and counts what its next reader notices.
 
 python -m benchmarks.damage
-python -m benchmarks.damage --kind=bundle --flips=1 --rounds=1 --json   # a quick look
+python -m benchmarks.damage --kind=bundle --flips=1 --json   # a quick look
 
-A run of shrunk glyphs with every stage, a training that was stopped and a folder of packed images
-are made first; then each file is truncated, emptied, removed, swapped with one of the same kind,
-overwritten by it, and has bits turned over, and what would read it next reads it. ``detected``:
-refused in one line that names it, or gone on from an older state with such a line. ``harmless``:
-all came out as before. ``wrong``: anything else, which must not be.
+Costs ten minutes of one core. A run of shrunk glyphs with every stage, a training that was stopped
+and a folder of packed images are made first; then each file is truncated, emptied, removed, swapped
+with one of the same kind, overwritten by it, and has bits turned over, and what would read it next
+reads it. ``detected``: refused in one line that names it, or gone on from something older with such
+a line. ``harmless``: all came out as before. ``wrong``: anything else, which must not be.
 """
 
 import collections
+import itertools
 import pathlib
 import random
 import shutil
@@ -20,7 +21,7 @@ from collections.abc import Iterator
 
 from absl import app, flags
 
-from benchmarks import damaged_files, measure
+from benchmarks import damaged_files, damages, measure
 
 _KIND = flags.DEFINE_multi_string("kind", [], "Kinds of files to damage; all where none is given.")
 _FLIPS = flags.DEFINE_integer("flips", 8, "Bits to turn over in each file, in turn.", lower_bound=1)
@@ -40,7 +41,7 @@ def walk(root: pathlib.Path) -> Iterator[dict]:
         wanted = case.read()
         restore(whole, work)
         older = case.older and case.older()
-        for damage in damaged_files.DAMAGES:
+        for damage in damages.DAMAGES:
             found = collections.Counter()
             found.update(tries(case, damage, wanted, older, whole, work))
             yield {
@@ -57,10 +58,10 @@ def tries(case, damage, wanted, older, whole, work) -> Iterator[str]:
             restore(whole, work)
             before = path.read_bytes()
             seed = f"{case.kind} {path.name} {damage} {number}"
-            damaged_files.DAMAGES[damage](path, sibling, random.Random(seed))
+            damages.DAMAGES[damage](path, sibling, random.Random(seed))
             if path.exists() and path.read_bytes() == before:
                 continue  # The other one says the same.
-            verdict, why = damaged_files.outcome(case, path, wanted, older)
+            verdict, why = damages.outcome(case, path, wanted, older)
             print(f"{verdict:9} {damage}: {path.relative_to(work)}: {why}"[:400].replace("\n", " "),
                   file=sys.stderr)
             yield verdict
@@ -72,10 +73,27 @@ def restore(whole: pathlib.Path, work: pathlib.Path) -> None:
     shutil.copytree(whole, work, symlinks=True)
 
 
+def lines(rows: list[dict]) -> str:
+    """Writes a Markdown table: detected / harmless / wrong, a line a kind and a column a damage."""
+    names = list(damages.DAMAGES)
+    text = [f"| kind | files | tried | {' | '.join(names)} |"]
+    text += ["|---|--:|--:|" + "---|" * len(names)]
+    for kind, group in itertools.groupby(rows, key=lambda row: row["kind"]):
+        found = {row["damage"]: row for row in group}
+        cells = [
+            " / ".join(str(row[verdict]) for verdict in ("detected", "harmless", "wrong"))
+            for row in map(found.get, names)
+        ]
+        tried = sum(row["tried"] for row in found.values())
+        text.append(f"| {kind} | {found[names[0]]['files']} | {tried} | {' | '.join(cells)} |")
+    totals = [sum(row[key] for row in rows) for key in ("tried", "detected", "harmless", "wrong")]
+    return "\n".join([*text, "", "tried {}: detected {}, harmless {}, wrong {}".format(*totals)])
+
+
 def main(argv) -> None:
     del argv
     with tempfile.TemporaryDirectory() as folder:
-        measure.report(__file__, walk(pathlib.Path(_FOLDER.value or folder)))
+        measure.report(__file__, walk(pathlib.Path(_FOLDER.value or folder)), lines)
 
 
 if __name__ == "__main__":

@@ -1,27 +1,24 @@
-"""What can happen to a file, and what reads each kind of file of a run next."""
+"""What reads each kind of file of a run next, and a run that has them all."""
 
 import contextlib
 import dataclasses
 import hashlib
-import io
 import pathlib
-import random
 import shutil
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Iterator
 from unittest import mock
 
 import jax
 import numpy as np
 from PIL import Image
 
+from benchmarks.damages import Case
 from configs import eft, folder
 from kc_jax import artifacts, config
 from kc_jax.bundle import Bundle
 from kc_jax.core.label_space import LabelSpace
 from kc_jax.data import preparation, sources
 from kc_jax.data.soft_target_store import SoftTargetStore
-from kc_jax.errors import UserError
 from kc_jax.stages import (
     clusters,
     export,
@@ -40,82 +37,10 @@ STAGES = (
     "train_generalist", "train_teachers", "write_soft_targets", "train_student",
     "learn_structure", "evaluate", "report", "export",
 )
-UNNAMED = ("run", "stopped", "data")  # Folders whose names say nothing of a file in them.
 
 
 class Stopped(Exception):
     """Ends a training early; holds the digest of the state that it would go on from."""
-
-
-def cut(path: pathlib.Path, sibling: pathlib.Path, rng: random.Random) -> None:
-    """Leaves the first half of a file, or less."""
-    content = path.read_bytes()
-    path.write_bytes(content[: rng.randrange(1, 1 + len(content) // 2)])
-
-
-def flip(path: pathlib.Path, sibling: pathlib.Path, rng: random.Random) -> None:
-    """Turns one bit of a file over."""
-    content = bytearray(path.read_bytes())
-    place = rng.randrange(8 * len(content))
-    content[place // 8] ^= 1 << place % 8
-    path.write_bytes(content)
-
-
-def swap(path: pathlib.Path, sibling: pathlib.Path, rng: random.Random) -> None:
-    """Exchanges a file and one of the same kind."""
-    content = path.read_bytes()
-    path.write_bytes(sibling.read_bytes())
-    sibling.write_bytes(content)
-
-
-DAMAGES: dict[str, Callable[[pathlib.Path, pathlib.Path, random.Random], Any]] = {
-    "truncated": cut,
-    "bit flipped": flip,
-    "emptied": lambda path, sibling, rng: path.write_bytes(b""),
-    "missing": lambda path, sibling, rng: path.unlink(),
-    "swapped": swap,
-    "overwritten": lambda path, sibling, rng: shutil.copyfile(sibling, path),
-}
-
-
-@dataclasses.dataclass(frozen=True)
-class Case:
-    """Is a kind of file, and what reads it next.
-
-    Attributes:
-      kind: for the table.
-      root: folder that `make` filled.
-      files: to damage, each with one of the same kind that it may be taken for.
-      read: reads them as the next stage does and fingerprints what came of it.
-      older: reads what may be gone on with instead if that is said; None where nothing may.
-    """
-
-    kind: str
-    root: pathlib.Path
-    files: list[tuple[pathlib.Path, pathlib.Path]]
-    read: Callable[[], Any]
-    older: Callable[[], Any] | None = None
-
-
-def outcome(case: Case, path: pathlib.Path, wanted: Any, older: Any) -> tuple[str, str]:
-    """Reads a damaged file; tells ``detected``, ``harmless`` or ``wrong``, and why."""
-    said = io.StringIO()
-    try:
-        with contextlib.redirect_stderr(said), contextlib.redirect_stdout(io.StringIO()):
-            found = case.read()
-    except UserError as error:
-        return ("detected" if _names(str(error), path, case.root) else "wrong"), str(error)
-    except Exception as error:  # Whatever a reader may trip over.
-        return "wrong", f"{type(error).__name__}: {error}"
-    if _names(said.getvalue(), path, case.root) and found in (wanted, older):
-        return "detected", said.getvalue()
-    return ("harmless" if found == wanted else "wrong"), f"{wanted} became {found}"
-
-
-def _names(text: str, path: pathlib.Path, root: pathlib.Path) -> bool:
-    """Tells whether a text names a file, or a folder that it belongs to."""
-    folders = [p for p in path.parents if p.is_relative_to(root) and p.name not in UNNAMED]
-    return any(str(p) in text for p in (path, *folders) if p != root)
 
 
 def built(root: pathlib.Path, **overrides) -> config.Config:
@@ -203,12 +128,14 @@ def cases(root: pathlib.Path) -> Iterator[Case]:
     yield case("clusters", [
         (clustered / clusters.CLUSTERS, run.class_table), (clustered / clusters.COUNTS, run.seconds)
     ], lambda: clusters.read(clustered, space))
-    yield case("scores and results", [
-        *((path, run.evaluation / "generalist" / path.name)
-          for path in sorted(judged.iterdir()) if path.name != artifacts.MANIFEST),
+    yield case("scores of a network", (
+        (path, run.evaluation / "generalist" / path.name)
+        for path in sorted(judged.iterdir()) if path.name != artifacts.MANIFEST
+    ), lambda: _judge(options, run, [run.class_table, run.report]))
+    yield case("results.json, classes.csv, seconds.json", [
         (run.results, run.config), (run.class_table, clustered / clusters.CLUSTERS),
         (run.seconds, run.results),
-    ], lambda: _judge(options, run))
+    ], lambda: _judge(options, run, [run.report]))
     yield case("bundle", _with_neighbours(bundle), lambda: _ask(bundle))
     yield case(
         "packed images", _with_neighbours(root / "packed"),
@@ -301,10 +228,11 @@ def _run_all(options: config.Config, workdir: Workdir) -> str:
     return artifacts.fingerprint([results, found])
 
 
-def _judge(options: config.Config, workdir: Workdir) -> str:
-    """Makes all anew that is made of scores; fingerprints the pages, and what is exported."""
+def _judge(options: config.Config, workdir: Workdir, anew: list[pathlib.Path]) -> str:
+    """Makes files anew from what is known; fingerprints the pages, and what is exported."""
+    for path in anew:
+        artifacts.remove(path)
     with mock.patch.object(report_figures, "DPI", 20):
-        artifacts.remove(workdir.report)
         runner.run_stages(options, workdir, ["evaluate", "report"])
     pages = sorted([*workdir.root.glob("*.html"), *workdir.vertical_pages.glob("*")])
     kept = [path.read_text(encoding="utf-8") for path in (*pages, workdir.class_table)]

@@ -4,6 +4,7 @@ import dataclasses
 import json
 import os
 import pathlib
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -82,8 +83,13 @@ def _fingerprint(facts: dict) -> str:
 
 
 def _is_current(directory: pathlib.Path, inputs: str) -> bool:
-    path = directory / files.MANIFEST
-    return path.exists() and artifacts.read_json(path)["inputs"] == inputs
+    if not directory.exists():
+        return False
+    try:
+        return files.verify(directory).get("inputs") == inputs
+    except files.BundleError as error:
+        print(f"{error}. It is exported anew", file=sys.stderr)
+        return False
 
 
 def gather_facts(config: Config, workdir: Workdir) -> dict[str, Any]:
