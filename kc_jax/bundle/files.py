@@ -76,7 +76,7 @@ def read_manifest(directory: pathlib.Path) -> dict[str, Any]:
         manifest = checksums.read_json(path, "copy the whole folder again")
         version = manifest["schema_version"]
     except checksums.DamagedFileError as error:
-        raise BundleError(f"{path} is not the manifest of a bundle: {error}") from None
+        raise BundleError(f"this is not the manifest of a bundle: {error}") from None
     except (KeyError, TypeError):
         raise BundleError(
             f"{path} is not the manifest of a bundle; copy the whole folder again"

@@ -85,10 +85,14 @@ class Packed:
             raise _damaged(path, what)
         return path
 
-    def images(self, split: str) -> Callable[[int], bytes]:
+    def images(self, split: str, keys: Sequence[str] | None = None) -> Callable[[int], bytes]:
         """Opens a split's images, to be read by record.
 
         Whoever reads one is told by a `PackedDataError` where it is damaged, or is another's.
+
+        Args:
+          split: of the images.
+          keys: of its records, where they are known; read again where None.
 
         Raises:
           PackedDataError: a shard is missing or has another size than it was written with.
@@ -103,7 +107,7 @@ class Packed:
                 )
             paths.append(str(path))
             first_records.append(first_records[-1] + shard["records"])
-        keys, _ = self.index(split)
+        keys = self.index(split)[0] if keys is None else keys
 
         def read(index: int) -> bytes:
             path = paths[bisect.bisect_right(first_records, index) - 1]
