@@ -174,8 +174,8 @@ def _damage(path: pathlib.Path, owner: str) -> str:
         return ""
     try:
         wanted = artifacts.read_json(path / CHECKSUMS, needs=("step", "owner", "files"))
-    except checksums.DamagedFileError as error:
-        return str(error).split("; ")[0]
+    except checksums.DamagedFileError:
+        return f"{path / CHECKSUMS} is damaged: it does not say what was written"
     if (wanted["step"], wanted["owner"]) != (int(path.name), owner or wanted["owner"]):
         return f"{path} is damaged: it is the state of another step or of another training"
     for name, facts in wanted["files"].items():
@@ -190,23 +190,20 @@ def _set_damaged_aside(directory: pathlib.Path, owner: str) -> None:
 
     Before Orbax looks: it takes some of them for unfinished and removes them.
     """
-    damaged = {}
-    for step in reversed(_steps(directory)):
-        damage = _damage(directory / str(step), owner)
-        if not damage:
-            break
-        damaged[step] = damage
-    else:
-        for step, damage in damaged.items():
-            raise CheckpointError(f"{damage}; {_remedy(directory / str(step))}")
-    for found, damage in damaged.items():
-        path = directory / str(found)
+    steps, damages = _steps(directory), {}
+    while steps and (damage := _damage(directory / str(steps[-1]), owner)):
+        damages[steps.pop()] = damage
+    if damages and not steps:
+        newest = max(damages)
+        raise CheckpointError(f"{damages[newest]}; {_remedy(directory / str(newest))}")
+    for step, damage in damages.items():
+        path = directory / str(step)
         aside = path.with_name(path.name + DAMAGED)
         artifacts.remove(aside)
         path.rename(aside)
         print(
             f"{damage}; it is set aside as {aside}, and the training goes on from the state of "
-            f"step {step}", file=sys.stderr,
+            f"step {steps[-1]}", file=sys.stderr,
         )
 
 
