@@ -56,12 +56,13 @@ def tries(case, damage, wanted, older, whole, work) -> Iterator[str]:
     for path, sibling in case.files:
         for number in range(_FLIPS.value if damage == "bit flipped" else 1):
             restore(whole, work)
-            before = path.read_bytes()
+            before = {p: p.read_bytes() for p in (path, sibling)}
             seed = f"{case.kind} {path.name} {damage} {number}"
             damages.DAMAGES[damage](path, sibling, random.Random(seed))
-            if path.exists() and path.read_bytes() == before:
+            changed = [p for p in before if not p.exists() or p.read_bytes() != before[p]]
+            if not changed:
                 continue  # The other one says the same.
-            verdict, why = damages.outcome(case, path, wanted, older)
+            verdict, why = damages.outcome(case, changed, wanted, older)
             print(f"{verdict:9} {damage}: {path.relative_to(work)}: {why}"[:400].replace("\n", " "),
                   file=sys.stderr)
             yield verdict

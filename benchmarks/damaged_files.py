@@ -132,10 +132,10 @@ def cases(root: pathlib.Path) -> Iterator[Case]:
         (path, run.evaluation / "generalist" / path.name)
         for path in sorted(judged.iterdir()) if path.name != artifacts.MANIFEST
     ), lambda: _judge(options, run, [run.class_table, run.report]))
-    yield case("results.json, classes.csv, seconds.json", [
+    yield case("results.json, classes.csv", [
         (run.results, run.config), (run.class_table, clustered / clusters.CLUSTERS),
-        (run.seconds, run.results),
     ], lambda: _judge(options, run, [run.report]))
+    yield case("seconds.json", [(run.seconds, run.results)], lambda: _run_all(options, run))
     yield case("bundle", _with_neighbours(bundle), lambda: _ask(bundle))
     yield case(
         "packed images", _with_neighbours(root / "packed"),

@@ -6,7 +6,7 @@ import io
 import pathlib
 import random
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 from kc_jax.errors import UserError
@@ -64,22 +64,32 @@ class Case:
     older: Callable[[], Any] | None = None
 
 
-def outcome(case: Case, path: pathlib.Path, wanted: Any, older: Any) -> tuple[str, str]:
-    """Reads a damaged file; tells ``detected``, ``harmless`` or ``wrong``, and why."""
+def outcome(
+    case: Case, paths: Collection[pathlib.Path], wanted: Any, older: Any
+) -> tuple[str, str]:
+    """Reads damaged files; tells ``detected``, ``harmless`` or ``wrong``, and why.
+
+    Args:
+      case: that they belong to.
+      paths: those that were changed, of which one must be named.
+      wanted: what comes of them where they are whole.
+      older: what may come of them if that is said.
+    """
     said = io.StringIO()
     try:
         with contextlib.redirect_stderr(said), contextlib.redirect_stdout(io.StringIO()):
             found = case.read()
     except UserError as error:
-        return ("detected" if names(str(error), path, case.root) else "wrong"), str(error)
+        return ("detected" if names(str(error), paths, case.root) else "wrong"), str(error)
     except Exception as error:  # Whatever a reader may trip over.
         return "wrong", f"{type(error).__name__}: {error}"
-    if names(said.getvalue(), path, case.root) and found in (wanted, older):
+    if names(said.getvalue(), paths, case.root) and found in (wanted, older):
         return "detected", said.getvalue()
     return ("harmless" if found == wanted else "wrong"), f"{wanted} became {found}"
 
 
-def names(text: str, path: pathlib.Path, root: pathlib.Path) -> bool:
+def names(text: str, paths: Collection[pathlib.Path], root: pathlib.Path) -> bool:
     """Tells whether a text names a file, or a folder that it belongs to."""
-    folders = [p for p in path.parents if p.is_relative_to(root) and p.name not in UNNAMED]
-    return any(str(p) in text for p in (path, *folders) if p != root)
+    folders = {p for path in paths for p in path.parents if p.is_relative_to(root)}
+    known = {*paths, *(p for p in folders if p != root and p.name not in UNNAMED)}
+    return any(str(path) in text for path in known)

@@ -55,7 +55,7 @@ def say(path):
 def test_only_a_line_that_names_the_file_is_detection(tmp_path, read, verdict):
     path = tmp_path / "run" / "generalist" / "file"
     case = damages.Case("kind", tmp_path, [], lambda: read(path))
-    assert damages.outcome(case, path, "whole", "older")[0] == verdict
+    assert damages.outcome(case, [path], "whole", "older")[0] == verdict
 
 
 def test_the_table_has_a_line_a_kind():
