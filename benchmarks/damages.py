@@ -9,6 +9,8 @@ import shutil
 from collections.abc import Callable, Collection
 from typing import Any
 
+import numpy as np
+
 from kc_jax.errors import UserError
 
 UNNAMED = ("run", "stopped", "data")  # Folders whose names say nothing of a file in them.
@@ -21,10 +23,11 @@ def cut(path: pathlib.Path, sibling: pathlib.Path, rng: random.Random) -> None:
 
 
 def flip(path: pathlib.Path, sibling: pathlib.Path, rng: random.Random) -> None:
-    """Turns one bit of a file over."""
+    """Turns one bit of a file over, in a byte that is not 0: small shards are mostly padding."""
     content = bytearray(path.read_bytes())
-    place = rng.randrange(8 * len(content))
-    content[place // 8] ^= 1 << place % 8
+    places = np.flatnonzero(np.frombuffer(bytes(content), np.uint8))
+    place = int(places[rng.randrange(len(places))])
+    content[place] ^= 1 << rng.randrange(8)
     path.write_bytes(content)
 
 
