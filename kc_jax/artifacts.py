@@ -110,7 +110,7 @@ def read_json(path: pathlib.Path, *default: Any, needs: Iterable[str] = ()) -> A
     checked(path)
     if default and not path.exists():
         return default[0]
-    needs = ("inputs", "complete") if path.name == MANIFEST else needs
+    needs = ("inputs",) if path.name == MANIFEST else needs
     return checksums.read_json(path, _remedy(path), needs)
 
 
@@ -170,7 +170,7 @@ def _is_complete(directory: pathlib.Path, inputs: Mapping[str, Any]) -> bool:
             f"{directory} was made from other inputs:\n  " + "\n  ".join(lines[:10])
             + "\nUse another --workdir, or --redo=all to make all stages anew, --redo=STAGE for one"
         )
-    return manifest["complete"]
+    return manifest.get("complete", False)
 
 
 def begin(directory: pathlib.Path, inputs: Mapping[str, Any]) -> None:
@@ -189,7 +189,7 @@ def _is_begun(directory: pathlib.Path) -> bool:
     content = [p for p in directory.glob("*") if p.stem != MANIFEST and p != path]
     if path.exists():
         manifest = read_json(path)
-        return not manifest.get("removed") and (manifest["complete"] or bool(content))
+        return not manifest.get("removed") and (manifest.get("complete", False) or bool(content))
     if content:
         raise checksums.damaged(
             path, f"it is missing, and nothing else says what {directory} was made from",
@@ -217,7 +217,7 @@ def share(root: pathlib.Path, links: pathlib.Path) -> None:
     links.mkdir(parents=True, exist_ok=True)
     for path in root.rglob(MANIFEST):
         manifest = read_json(path)
-        if manifest["complete"] and not path.parent.is_symlink():
+        if manifest.get("complete", False) and not path.parent.is_symlink():
             _point(links / _link_name(path.parent, manifest["inputs"]), path.parent)
 
 
@@ -227,7 +227,7 @@ def _link(directory: pathlib.Path, inputs: Mapping[str, Any]) -> bool:
         return False
     original = links / _link_name(directory, inputs)
     manifest = read_json(original / MANIFEST, None)
-    if manifest is None or not manifest["complete"] or manifest["inputs"] != inputs:
+    if manifest is None or not manifest.get("complete", False) or manifest["inputs"] != inputs:
         return False  # Removed since, or made anew.
     _point(directory, original)
     return True
@@ -291,7 +291,7 @@ def manifest_of(directory: pathlib.Path, made_by: str) -> dict[str, Any]:
       MissingArtifactError: it is missing or was not finished.
     """
     path = directory / MANIFEST
-    if not path.exists() or not read_json(path)["complete"]:
+    if not path.exists() or not read_json(path).get("complete", False):
         raise MissingArtifactError(
             f"{directory} is missing or unfinished; run the stage {made_by} first"
         )
