@@ -112,13 +112,14 @@ def _processor() -> str:
     return platform.machine()
 
 
-def report(script: str, rows: Iterable[Mapping]) -> None:
+def report(script: str, rows: Iterable[Mapping], show: Callable | None = None) -> None:
     """Appends rows to the CSV beside a script and prints them, or prints one line of JSON.
 
     Args:
       script: the benchmark's ``__file__``.
       rows: of the same keys. Each is written as soon as it is there; whatever is printed while
         it is made goes to stderr.
+      show: makes the text to print of all rows; `table` where None.
     """
     path, taken = pathlib.Path(script), []
     with contextlib.redirect_stdout(sys.stderr):
@@ -130,7 +131,7 @@ def report(script: str, rows: Iterable[Mapping]) -> None:
         figures = taken[0] if len(taken) == 1 else {"rows": taken}
         print(json.dumps({"benchmark": path.stem, **figures, **machine()}))
     else:
-        print(table(taken))
+        print((show or table)(taken))
 
 
 def append_csv(path: pathlib.Path, row: Mapping) -> None:

@@ -6,12 +6,11 @@ import hashlib
 import json
 import os
 import pathlib
-import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from kc_jax import environment, hosts
+from kc_jax import checksums, environment, hosts
 from kc_jax.errors import UserError
 
 SCHEMA_VERSION = 1
@@ -92,11 +91,51 @@ def write_json(path: pathlib.Path, value: Any) -> None:
     write_text(path, json.dumps(value, indent=1, ensure_ascii=False) + "\n")
 
 
-def read_json(path: pathlib.Path, *default: Any) -> Any:
-    """Reads a file of JSON; gives the default, where there is one, if there is no file."""
+def write_sealed(path: pathlib.Path, value: Mapping[str, Any]) -> None:
+    """Writes a file of JSON with a checksum of what it says, which `read_json` compares."""
+    write_json(path, checksums.sealed(path.name, value))
+
+
+def read_json(path: pathlib.Path, *default: Any, needs: Iterable[str] = ()) -> Any:
+    """Reads a file of JSON; gives the default, where there is one, if there is no file.
+
+    Args:
+      path: of the file.
+      *default: one value, or none.
+      needs: keys that it must have.
+
+    Raises:
+      DamagedFileError: it is not as it was written.
+    """
+    checked(path)
     if default and not path.exists():
         return default[0]
-    return json.loads(path.read_text(encoding="utf-8"))
+    needs = ("inputs",) if path.name == MANIFEST else needs
+    return checksums.read_json(path, _remedy(path), needs)
+
+
+def checked(path: pathlib.Path, manifest: pathlib.Path | None = None) -> pathlib.Path:
+    """Compares a file with what a manifest says of it, if it does; gives its path.
+
+    Args:
+      path: of the file.
+      manifest: a file of JSON, whose ``files`` are described; that beside the file where None.
+
+    Raises:
+      DamagedFileError: it is not as it was written.
+    """
+    manifest = manifest or path.parent / MANIFEST
+    if path != manifest and manifest.exists():
+        wanted = read_json(manifest).get("files", {}).get(path.name)
+        what = wanted and checksums.difference(path, wanted)
+        if what:
+            raise checksums.damaged(path, what, _remedy(path))
+    return path
+
+
+def _remedy(path: pathlib.Path) -> str:
+    whole = path.parent if (path.parent / MANIFEST).exists() else path
+    return f"put a good copy back, or remove {whole} and run the stage that makes it again"
 
 
 def is_complete(directory: pathlib.Path, inputs: Mapping[str, Any]) -> bool:
@@ -111,6 +150,7 @@ def is_complete(directory: pathlib.Path, inputs: Mapping[str, Any]) -> bool:
 
     Raises:
       StaleArtifactError: the directory was begun with other inputs; lists the differences.
+      DamagedFileError: its manifest is damaged, or missing though there are other files.
     """
     return hosts.first_alone(lambda: _is_complete(directory, inputs))
 
@@ -121,7 +161,7 @@ def _is_complete(directory: pathlib.Path, inputs: Mapping[str, Any]) -> bool:
     if not _is_begun(directory):
         remove(directory)
         if not _link(directory, inputs):
-            write_json(manifest_path, {"inputs": inputs, "complete": False})
+            begin(directory, inputs)
             return False
     manifest = read_json(manifest_path)
     if manifest["inputs"] != inputs:
@@ -130,15 +170,32 @@ def _is_complete(directory: pathlib.Path, inputs: Mapping[str, Any]) -> bool:
             f"{directory} was made from other inputs:\n  " + "\n  ".join(lines[:10])
             + "\nUse another --workdir, or --redo=all to make all stages anew, --redo=STAGE for one"
         )
-    return manifest["complete"]
+    return manifest.get("complete", False)
+
+
+def begin(directory: pathlib.Path, inputs: Mapping[str, Any]) -> None:
+    """Marks a directory's content as unfinished.
+
+    Args:
+      directory: one artifact's directory.
+      inputs: everything that its content depends on, as JSON.
+    """
+    write_sealed(directory / MANIFEST, {"inputs": inputs, "complete": False})
 
 
 def _is_begun(directory: pathlib.Path) -> bool:
     """Tells whether there is more than the manifest of something that never came to anything."""
     path = directory / MANIFEST
-    if not path.exists():
-        return False
-    return read_json(path)["complete"] or any(p != path for p in directory.iterdir())
+    content = [p for p in directory.glob("*") if p.stem != MANIFEST and p != path]
+    if path.exists():
+        manifest = read_json(path)
+        return not manifest.get("removed") and (manifest.get("complete", False) or bool(content))
+    if content:
+        raise checksums.damaged(
+            path, f"it is missing, and nothing else says what {directory} was made from",
+            f"put a good copy back, or remove {directory} to have all of it made anew",
+        )
+    return False
 
 
 @contextlib.contextmanager
@@ -160,7 +217,7 @@ def share(root: pathlib.Path, links: pathlib.Path) -> None:
     links.mkdir(parents=True, exist_ok=True)
     for path in root.rglob(MANIFEST):
         manifest = read_json(path)
-        if manifest["complete"] and not path.parent.is_symlink():
+        if manifest.get("complete", False) and not path.parent.is_symlink():
             _point(links / _link_name(path.parent, manifest["inputs"]), path.parent)
 
 
@@ -170,7 +227,7 @@ def _link(directory: pathlib.Path, inputs: Mapping[str, Any]) -> bool:
         return False
     original = links / _link_name(directory, inputs)
     manifest = read_json(original / MANIFEST, None)
-    if manifest is None or not manifest["complete"] or manifest["inputs"] != inputs:
+    if manifest is None or not manifest.get("complete", False) or manifest["inputs"] != inputs:
         return False  # Removed since, or made anew.
     _point(directory, original)
     return True
@@ -203,18 +260,22 @@ def _shown(mapping: Mapping[str, Any], key: str) -> str:
     return repr(mapping[key]) if key in mapping else "missing"
 
 
-def complete(directory: pathlib.Path, **facts: Any) -> None:
+def complete(directory: pathlib.Path, files: Iterable[str] = (), **facts: Any) -> None:
     """Marks a directory's content as complete, and notes what it was made with.
 
     Args:
       directory: one artifact's directory.
+      files: names of those in it whose bytes and SHA-256 are noted, for `checked`.
       **facts: about the content; ``digest`` becomes part of its fingerprint.
     """
     path = directory / MANIFEST
     made_with = environment.describe()
 
     def write() -> None:
-        write_json(path, {**read_json(path), **facts, "made_with": made_with, "complete": True})
+        write_sealed(path, {
+            **read_json(path), **facts, "files": checksums.describe(directory, files),
+            "made_with": made_with, "complete": True,
+        })
 
     hosts.first_alone(write)
 
@@ -230,11 +291,16 @@ def manifest_of(directory: pathlib.Path, made_by: str) -> dict[str, Any]:
       MissingArtifactError: it is missing or was not finished.
     """
     path = directory / MANIFEST
-    if not path.exists() or not read_json(path)["complete"]:
+    if not path.exists() or not read_json(path).get("complete", False):
         raise MissingArtifactError(
             f"{directory} is missing or unfinished; run the stage {made_by} first"
         )
     return read_json(path)
+
+
+def owner_of(directory: pathlib.Path) -> str:
+    """Fingerprints the inputs of an artifact, complete or not: what its parts belong to."""
+    return fingerprint(read_json(directory / MANIFEST)["inputs"])
 
 
 def fingerprint_of(directory: pathlib.Path, made_by: str) -> str:
@@ -244,14 +310,24 @@ def fingerprint_of(directory: pathlib.Path, made_by: str) -> str:
 
 
 def remove(path: pathlib.Path) -> None:
-    """Removes a file, link or directory if it is there, manifests first: no half looks whole."""
+    """Removes a file, link or directory if it is there; no half of it looks whole."""
     hosts.first_alone(lambda: _remove(path))
 
 
 def _remove(path: pathlib.Path) -> None:
     if path.is_dir() and not path.is_symlink():
         for manifest in path.rglob(MANIFEST):
-            manifest.unlink()
-        shutil.rmtree(path)
-    else:
+            write_sealed(manifest, {"inputs": {}, "complete": False, "removed": True})
+    _clear(path)
+
+
+def _clear(path: pathlib.Path) -> None:
+    """Removes manifests after all else: where one is missing, what is left would be refused."""
+    if path.is_symlink() or not path.is_dir():
         path.unlink(missing_ok=True)
+        return
+    for part in path.iterdir():
+        if part.name != MANIFEST:
+            _clear(part)
+    (path / MANIFEST).unlink(missing_ok=True)
+    path.rmdir()

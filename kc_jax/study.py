@@ -234,7 +234,7 @@ def _losses(study, root: pathlib.Path) -> Figure:
     _, variants = kind_of(study)
     workdir = Workdir(root / next(iter(settings_of(study))) / f"seed_{study.seeds[0]}")
     logs = {
-        name: hooks.read_metrics(workdir.student(name) / artifacts.METRICS) for name in variants
+        name: hooks.shown_metrics(workdir.student(name) / artifacts.METRICS) for name in variants
     }
     return report_figures.loss_curves(logs, {}, report_figures.colours(list(variants), ""))
 

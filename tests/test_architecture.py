@@ -13,15 +13,16 @@ import pytest
 
 ROOT = pathlib.Path(__file__).parents[1]
 LEAVES = {
-    "artifacts", "caches", "config", "disk_space", "environment", "errors", "options",
+    "artifacts", "caches", "checksums", "config", "disk_space", "environment", "errors", "options",
     "host_watch", "hosts", "preemption", "progress", "run_lock", "sharding", "workdir",
 }
 LOWER = LEAVES | {"core"}
-BUNDLE = {"bundle", "core", "data.images", "errors"}  # Not the code of the networks.
+BUNDLE = {"bundle", "checksums", "core", "data.images", "errors"}  # Not the code of the networks.
 PARTS = LOWER | {"bundle", "models", "data", "train", "stages"}
 MAY_IMPORT = {
     "kc_jax": set(),
     "errors": {"errors"},
+    "checksums": {"checksums", "errors"},
     "preemption": {"preemption"},
     "hosts": {"errors", "hosts", "preemption"},
     "host_watch": {"artifacts", "errors", "host_watch", "hosts", "preemption"},
@@ -34,7 +35,7 @@ MAY_IMPORT = {
     "options": {"options", "errors"},
     "config": {"config", "options", "core.head_spec", "core.tolerance"},
     "environment": {"environment"},
-    "artifacts": {"artifacts", "environment", "errors", "hosts"},
+    "artifacts": {"artifacts", "checksums", "environment", "errors", "hosts"},
     "workdir": {"artifacts", "workdir"},
     "models": LOWER | {"models"},
     "data": LOWER | {"data"},

@@ -5,6 +5,7 @@ import pytest
 
 from kc_jax import artifacts
 from kc_jax.artifacts import MissingArtifactError, StaleArtifactError
+from kc_jax.checksums import DamagedFileError
 from kc_jax.workdir import Workdir
 
 INPUTS = {"config": {"seed": 1, "sizes": (2, 3)}, "data": "abc"}
@@ -199,3 +200,55 @@ def test_removing_links_keeps_what_they_point_to(tmp_path, made_once):
     assert not (tmp_path / "b" / "generalist").exists() and not (tmp_path / "c").exists()
     assert artifacts.is_complete(made_once, INPUTS)
     assert (made_once / "weights").exists()
+
+
+def test_files_are_compared_with_what_the_manifest_says(tmp_path):
+    artifacts.is_complete(tmp_path, INPUTS)
+    for name in ("a.json", "b.json"):
+        artifacts.write_json(tmp_path / name, [name])
+    artifacts.complete(tmp_path, files=["a.json"])
+    assert artifacts.read_json(tmp_path / "a.json") == ["a.json"]
+    (tmp_path / "b.json").write_text("[1]")  # Of it nothing is said.
+    assert artifacts.read_json(tmp_path / "b.json") == [1]
+    (tmp_path / "a.json").write_text("[1]")
+    with pytest.raises(DamagedFileError, match=rf"a\.json is damaged.*or remove {tmp_path} and"):
+        artifacts.read_json(tmp_path / "a.json")
+    (tmp_path / "a.json").unlink()
+    with pytest.raises(DamagedFileError, match=r"a\.json is damaged: it is missing"):
+        artifacts.read_json(tmp_path / "a.json", None)
+
+
+@pytest.mark.parametrize("spoil, words", [
+    (lambda path: path.write_text(path.read_text().replace("true", "false")), "by its checksum"),
+    (lambda path: path.write_text("[]"), "it lacks inputs"),
+    (lambda path: path.unlink(), "it is missing, and nothing else says"),
+])
+def test_nothing_is_removed_where_the_manifest_is_damaged(tmp_path, spoil, words):
+    artifacts.is_complete(tmp_path / "x", INPUTS)
+    (tmp_path / "x" / "checkpoint").write_text("weeks of work")
+    artifacts.complete(tmp_path / "x")
+    spoil(tmp_path / "x" / artifacts.MANIFEST)
+    with pytest.raises(DamagedFileError, match=words) as caught:
+        artifacts.is_complete(tmp_path / "x", INPUTS)
+    assert str(tmp_path / "x" / artifacts.MANIFEST) in str(caught.value)
+    assert (tmp_path / "x" / "checkpoint").exists()
+
+
+def test_what_was_being_removed_is_begun_anew(tmp_path, monkeypatch):
+    directory = tmp_path / "teachers" / "birds"
+    artifacts.is_complete(directory, INPUTS)
+    (directory / "checkpoint").touch()
+    artifacts.complete(directory)
+    with monkeypatch.context() as patch:
+        patch.setattr(artifacts, "_clear", lambda path: None)  # As if it were killed.
+        artifacts.remove(tmp_path / "teachers")
+    with pytest.raises(MissingArtifactError):
+        artifacts.manifest_of(directory, "train_teachers")
+    assert not artifacts.is_complete(directory, {"data": "other"})
+    assert [path.name for path in directory.iterdir()] == [artifacts.MANIFEST]
+
+
+def test_manifests_of_earlier_versions_are_read(tmp_path):
+    inputs = artifacts.as_json({"schema_version": artifacts.SCHEMA_VERSION, **INPUTS})
+    artifacts.write_json(tmp_path / artifacts.MANIFEST, {"inputs": inputs, "complete": True})
+    assert artifacts.is_complete(tmp_path, INPUTS)

@@ -1,10 +1,9 @@
 """The files of a bundle, and whether they are whole."""
 
-import hashlib
-import json
 import pathlib
 from typing import Any
 
+from kc_jax import checksums
 from kc_jax.errors import UserError
 
 SCHEMA_VERSION = 1
@@ -29,11 +28,8 @@ class BundleError(UserError, RuntimeError):
 
 def describe(directory: pathlib.Path) -> dict[str, dict]:
     """Gives bytes and SHA-256 of every file in a folder but its manifest."""
-    return {
-        path.name: {"bytes": path.stat().st_size, "sha256": _sha256(path)}
-        for path in sorted(directory.iterdir())
-        if path.name != MANIFEST
-    }
+    names = sorted(path.name for path in directory.iterdir() if path.name != MANIFEST)
+    return checksums.describe(directory, names)
 
 
 def verify(directory: pathlib.Path) -> dict[str, Any]:
@@ -56,7 +52,7 @@ def verify(directory: pathlib.Path) -> dict[str, Any]:
                 f"{path} has {size} bytes but {MANIFEST} says {wanted['bytes']}; the file was cut "
                 "off or replaced: copy the whole folder again"
             )
-        if _sha256(path) != wanted["sha256"]:
+        if checksums.sha256(path) != wanted["sha256"]:
             raise BundleError(
                 f"{path} has another SHA-256 than {MANIFEST} says; the file was damaged or "
                 "replaced: copy the whole folder again"
@@ -77,9 +73,11 @@ def read_manifest(directory: pathlib.Path) -> dict[str, Any]:
             "export wrote, such as runs/NAME/bundles/student"
         )
     try:
-        manifest = json.loads(path.read_text(encoding="utf-8"))
+        manifest = checksums.read_json(path, "copy the whole folder again")
         version = manifest["schema_version"]
-    except (ValueError, KeyError, TypeError):
+    except checksums.DamagedFileError as error:
+        raise BundleError(f"this is not the manifest of a bundle: {error}") from None
+    except (KeyError, TypeError):
         raise BundleError(
             f"{path} is not the manifest of a bundle; copy the whole folder again"
         ) from None
@@ -89,8 +87,3 @@ def read_manifest(directory: pathlib.Path) -> dict[str, Any]:
             "kc_jax that wrote it, or export it anew with this one"
         )
     return manifest
-
-
-def _sha256(path: pathlib.Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

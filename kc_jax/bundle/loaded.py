@@ -14,6 +14,7 @@ from jax import export
 
 from kc_jax.bundle import files
 from kc_jax.bundle.calibration import Calibration, probabilities
+from kc_jax.core import label_space as label_spaces
 from kc_jax.core.average_precision import best_classes
 from kc_jax.core.label_space import LabelSpace
 from kc_jax.errors import UserError
@@ -104,7 +105,7 @@ class Bundle:
         def read(name):
             return json.loads((directory / name).read_text(encoding="utf-8"))
 
-        space = LabelSpace.from_json((directory / files.LABEL_SPACE).read_text(encoding="utf-8"))
+        space = label_spaces.read_json(directory / files.LABEL_SPACE)
         is_calibrated = files.CALIBRATION in manifest["files"]
         preprocessing = read(files.PREPROCESSING)
         program = export.deserialize(bytearray((directory / files.PROGRAM).read_bytes()))

@@ -174,6 +174,22 @@ def from_sizes(sizes: Sequence[int]) -> LabelSpace:
     return LabelSpace(names, names, (None,) * len(names), verticals, tuple(sizes))
 
 
+def read_json(path) -> LabelSpace:
+    """Reads a label space from a file that `LabelSpace.to_json` gave the text of.
+
+    Args:
+      path: of the file.
+
+    Raises:
+      LabelSpaceError: names the file, what is wrong, and the remedy.
+    """
+    try:
+        with open(path, encoding="utf-8") as file:
+            return LabelSpace.from_json(file.read())
+    except (OSError, ValueError, TypeError, AttributeError) as error:
+        raise LabelSpaceError(f"{path} cannot be read as a label space: {error}") from None
+
+
 def read_csv(path) -> LabelSpace:
     """Reads a label space from a CSV file.
 

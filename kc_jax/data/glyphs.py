@@ -16,8 +16,11 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import tensorflow_datasets as tfds
 
+from kc_jax import artifacts, checksums
 from kc_jax.config import ConfigError
 from kc_jax.data import glyph_fonts, glyph_list, glyph_masks, glyph_records
+
+CHECKSUMS = "checksums.json"  # Of the other files of a prepared dataset.
 
 # All verticals but the smallest, ancient_lisu.
 _EMBEDDED_VERTICALS = (
@@ -228,9 +231,12 @@ def prepare(data_dir: str | os.PathLike[str], config_name: str = "embedded") -> 
 
     Raises:
       FontMismatchError: the fonts, or the masks they give, are not the expected ones.
+      DamagedFileError: a file of what was prepared is not as it was written.
       ValueError: no config has that name.
     """
     find_config(config_name)
+    folder = pathlib.Path(data_dir, "glyph_tree", config_name, str(GlyphTree.VERSION))
+    _check(folder)
     tfds.disable_progress_bar()
     builder = GlyphTree(data_dir=os.fspath(data_dir), config=config_name)
     try:
@@ -240,4 +246,21 @@ def prepare(data_dir: str | os.PathLike[str], config_name: str = "embedded") -> 
             )
     except FileExistsError:  # another process finished first: read what it wrote
         builder = GlyphTree(data_dir=os.fspath(data_dir), config=config_name)
+    if not (folder / CHECKSUMS).exists():
+        with contextlib.suppress(OSError):  # Of a folder that is only read, nothing is noted.
+            names = [path.name for path in sorted(folder.iterdir())]
+            artifacts.write_sealed(
+                folder / CHECKSUMS, {"files": checksums.describe(folder, names)}
+            )
     return builder
+
+
+def _check(folder: pathlib.Path) -> None:
+    """Compares prepared files with what was noted of them when they were first read."""
+    remedy = f"remove {folder}, and it is drawn anew"
+    if (folder / CHECKSUMS).exists():
+        noted = checksums.read_json(folder / CHECKSUMS, remedy, needs=["files"])
+        for name, facts in noted["files"].items():
+            what = checksums.difference(folder / name, facts)
+            if what:
+                raise checksums.damaged(folder / name, what, remedy)

@@ -7,9 +7,9 @@ images; ``label_space.json``, and ``label_space.csv`` with the number of images 
 ``left_out.csv``; and, written last, ``dataset.json``.
 """
 
+import bisect
 import csv
 import dataclasses
-import hashlib
 import os
 import pathlib
 from collections import Counter
@@ -21,7 +21,8 @@ import pyarrow
 import pyarrow.parquet
 from array_record.python import array_record_data_source, array_record_module
 
-from kc_jax import artifacts
+from kc_jax import artifacts, checksums
+from kc_jax.core import label_space as label_spaces
 from kc_jax.core.label_space import LabelSpace
 from kc_jax.data.selection import Kept
 from kc_jax.errors import UserError
@@ -55,24 +56,48 @@ class Packed:
         return self.manifest["fingerprint"]
 
     def label_space(self) -> LabelSpace:
-        """Reads the label space."""
-        return LabelSpace.from_json((self.directory / LABEL_SPACE).read_text(encoding="utf-8"))
+        """Reads the label space.
+
+        Raises:
+          PackedDataError: its file is not as it was written.
+        """
+        return label_spaces.read_json(self._checked(LABEL_SPACE))
 
     def index(self, split: str) -> tuple[tuple[str, ...], tuple[tuple[int, ...], ...]]:
-        """Reads the keys and the labels of a split's records."""
-        table = pyarrow.parquet.read_table(
-            self.directory / index_name(split), columns=["key", "labels"]
-        )
+        """Reads the keys and the labels of a split's records.
+
+        Raises:
+          PackedDataError: its file is not as it was written.
+        """
+        path = self._checked(index_name(split))
+        try:
+            table = pyarrow.parquet.read_table(path, columns=["key", "labels"])
+        except (OSError, pyarrow.ArrowException) as error:
+            raise _damaged(path, str(error)) from None
         return (tuple(table["key"].to_pylist()),
                 tuple(map(tuple, table["labels"].to_pylist())))
 
-    def images(self, split: str) -> Callable[[int], bytes]:
+    def _checked(self, name: str) -> pathlib.Path:
+        """Compares a small file with the manifest; those of earlier versions say nothing of it."""
+        path, wanted = self.directory / name, self.manifest.get("files", {}).get(name)
+        what = wanted and checksums.difference(path, wanted)
+        if what:
+            raise _damaged(path, what)
+        return path
+
+    def images(self, split: str, keys: Sequence[str] | None = None) -> Callable[[int], bytes]:
         """Opens a split's images, to be read by record.
+
+        Whoever reads one is told by a `PackedDataError` where it is damaged, or is another's.
+
+        Args:
+          split: of the images.
+          keys: of its records, where they are known; read again where None.
 
         Raises:
           PackedDataError: a shard is missing or has another size than it was written with.
         """
-        paths = []
+        paths, first_records = [], [0]
         for shard in self.manifest["shards"][split]:
             path = self.directory / shard["name"]
             size = path.stat().st_size if path.exists() else 0
@@ -81,14 +106,37 @@ class Packed:
                     f"{path} has {size} bytes; expected {shard['bytes']}; {REMEDY}"
                 )
             paths.append(str(path))
-        records = array_record_data_source.ArrayRecordDataSource(paths)
-        return lambda index: msgpack.unpackb(records[int(index)])["image"]
+            first_records.append(first_records[-1] + shard["records"])
+        keys = self.index(split)[0] if keys is None else keys
+
+        def read(index: int) -> bytes:
+            path = paths[bisect.bisect_right(first_records, index) - 1]
+            try:
+                record = msgpack.unpackb(records[int(index)])
+            except Exception as error:  # Of no common type: those of C++ and of msgpack.
+                raise _damaged(path, f"record {index} cannot be read ({error})") from None
+            if record["key"] != keys[index]:
+                raise _damaged(
+                    path, f"record {index} is {record['key']}; expected {keys[index]}"
+                )
+            return record["image"]
+
+        try:
+            records = array_record_data_source.ArrayRecordDataSource(paths)
+            if len(records) != len(keys):
+                raise ValueError(f"{len(records)} records; expected {len(keys)}")
+        except Exception as error:
+            name = next(iter(self.damaged()), DATASET)  # If none is, they are too many or too few.
+            raise _damaged(self.directory / name, str(error)) from None
+        return read
 
     def damaged(self) -> list[str]:
-        """Reads all shards and lists those whose checksum is not the one they were written with."""
+        """Reads all files and lists those that are not as they were written."""
+        shards = (shard for split in self.manifest["shards"].values() for shard in split)
+        wanted = {shard["name"]: shard for shard in shards} | self.manifest.get("files", {})
         return [
-            shard["name"] for split in self.manifest["shards"].values() for shard in split
-            if file_checksum(self.directory / shard["name"]) != shard["sha256"]
+            name for name, facts in wanted.items()
+            if checksums.difference(self.directory / name, facts)
         ]
 
 
@@ -104,7 +152,12 @@ def open_packed(directory: str | os.PathLike[str]) -> Packed:
             f"{directory} holds no packed images, or they were not finished ({DATASET} is "
             "missing); expected a folder that python -m kc_jax.prepare wrote; run it (again)"
         )
-    manifest = artifacts.read_json(directory / DATASET)
+    try:
+        manifest = checksums.read_json(
+            directory / DATASET, REMEDY, ("format_version", "fingerprint", "records", "shards")
+        )
+    except checksums.DamagedFileError as error:
+        raise PackedDataError(str(error)) from None
     if manifest["format_version"] != FORMAT_VERSION:
         raise PackedDataError(
             f"{directory} has format {manifest['format_version']}; expected {FORMAT_VERSION}; "
@@ -117,12 +170,8 @@ def index_name(split: str) -> str:
     return f"index-{split}.parquet"
 
 
-def file_checksum(path: pathlib.Path) -> str:
-    """Gives a file's SHA-256, 64 hexadecimal digits; that of nothing where there is no file."""
-    if not path.exists():
-        return ""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def _damaged(path: str | pathlib.Path, what: str) -> PackedDataError:
+    return PackedDataError(f"{path} is damaged: {what}; {REMEDY}")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -184,8 +233,7 @@ def write_shard(
     return {
         "name": plan.name,
         "records": len(plan.records),
-        "bytes": (directory / plan.name).stat().st_size,
-        "sha256": file_checksum(directory / plan.name),
+        **checksums.describe(directory, [plan.name])[plan.name],
     }
 
 

@@ -13,7 +13,7 @@ import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from kc_jax import artifacts
+from kc_jax import artifacts, checksums
 from kc_jax.config import ConfigError, Data
 from kc_jax.data import inspection, packed, selection
 from kc_jax.data.collection import Collection, given_label_space
@@ -177,11 +177,11 @@ def _write_shards(collection, chosen: Selection, directory, memory, threads: int
         done = memory / f"{plan.name}-{plan.fingerprint}.json"
         if done.exists():
             facts = artifacts.read_json(done)
-            if packed.file_checksum(directory / plan.name) == facts["sha256"]:
+            if not checksums.difference(directory / plan.name, facts):
                 return facts
         images = (_unchanged(collection, record) for record in plan.records)
         facts = packed.write_shard(directory, plan, images)
-        artifacts.write_json(done, facts)
+        artifacts.write_sealed(done, facts)
         return facts
 
     total = sum(len(plan.records) for plan in plans)
@@ -222,7 +222,7 @@ def _write_facts(collection, chosen: Selection, inputs, shards, directory) -> No
     packed.write_left_out(directory, chosen.left_out)
     content = [[split, record.key, record.labels, record.sha256]
                for split, records in chosen.splits.items() for record in records]
-    artifacts.write_json(directory / packed.DATASET, {
+    artifacts.write_sealed(directory / packed.DATASET, {
         "format_version": packed.FORMAT_VERSION,
         "complete": True,
         "fingerprint": artifacts.fingerprint([chosen.space.fingerprint, content]),
@@ -233,5 +233,9 @@ def _write_facts(collection, chosen: Selection, inputs, shards, directory) -> No
         "unknown_labels": chosen.unknown,
         "notes": (*collection.notes, *chosen.notes),
         "shards": shards,
+        "files": checksums.describe(directory, [
+            packed.LABEL_SPACE, packed.LABEL_CSV, packed.LEFT_OUT,
+            *map(packed.index_name, chosen.splits),
+        ]),
     })
     shutil.rmtree(directory / UNFINISHED)

@@ -271,7 +271,8 @@ def _open_packed(data: Data, split: str) -> Source:
         raise ConfigError(
             f"config.data.channels is {data.channels}; expected 1 for grey or 3 for colour"
         )
-    (keys, labels), image_of, side = found.index(split), found.images(split), stored_side(data)
+    keys, labels = found.index(split)
+    image_of, side = found.images(split, keys), stored_side(data)
 
     def read(index: int) -> np.ndarray:
         return fit_square(image_of(index), side, data.channels)

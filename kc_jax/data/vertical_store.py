@@ -73,8 +73,9 @@ def write_vertical(
       parts: (ids i32[b, K], log-odds f32[b, K]) of successive records, views outermost.
 
     Returns:
-      Facts for the manifest: ``num_classes``, ``num_records``, ``num_views``, ``bytes_per_view``
-      of both files, and ``index_checksum``, the CRC-32 of `INDEX`.
+      Facts for the manifest: ``vertical``, the folder's name, ``num_classes``, ``num_records``,
+      ``num_views``, ``bytes_per_view`` of both files, and ``index_checksum``, the CRC-32 of
+      `INDEX`.
 
     Raises:
       ValueError: the parts do not cover every view of every record, or C_v is above 2^24.
@@ -105,6 +106,7 @@ def write_vertical(
     )
     num_bytes = sum((directory / name).stat().st_size for name in (RECORDS, INDEX))
     return {
+        "vertical": directory.name,
         "num_classes": num_classes,
         "num_records": len(record_ids),
         "num_views": num_views,
@@ -147,7 +149,8 @@ class VerticalStore:
       MissingArtifactError: it is missing or unfinished.
       StaleArtifactError: it was written from another teacher, K, dataset, label space,
         augmentation or version of this format.
-      DamagedStoreError: a file is missing, or is not as it was written.
+      DamagedStoreError: a file is missing, or is not as it was written, or the folder is another
+        vertical's.
     """
 
     def __init__(
@@ -155,6 +158,12 @@ class VerticalStore:
     ):
         manifest = artifacts.manifest_of(directory, made_by)
         artifacts.is_complete(directory, inputs)
+        found = manifest.get("vertical", directory.name)  # Earlier versions did not note it.
+        if found != directory.name:
+            raise DamagedStoreError(
+                f"{directory} holds the soft targets of {found}; give every folder its name back, "
+                f"or remove it and run the stage {made_by} again"
+            )
         self.num_kept = min(inputs["top_k"], num_classes)
         self._layout = packing.RecordLayout(num_classes, self.num_kept)
         self._path = directory / RECORDS

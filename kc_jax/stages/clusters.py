@@ -64,7 +64,7 @@ def find(
     if options.permuted:
         members = np.random.default_rng(config.seed).permutation(members)
     class_groups.write(directory / CLUSTERS, space, members)
-    artifacts.complete(directory, sizes=np.bincount(members).tolist())
+    artifacts.complete(directory, files=[CLUSTERS], sizes=np.bincount(members).tolist())
     return True
 
 
@@ -86,7 +86,7 @@ def _cluster(config: Config, counts: scipy.sparse.csr_array) -> np.ndarray:
 
 def read(directory: pathlib.Path, space: LabelSpace) -> tuple[int, ...]:
     """Reads the cluster of each class, by class id."""
-    return class_groups.read(directory / CLUSTERS, space)
+    return class_groups.read(artifacts.checked(directory / CLUSTERS), space)
 
 
 def _ask_nobody(*_) -> tuple[dict, Answers]:

@@ -27,7 +27,7 @@ def run(config: Config, workdir: Workdir) -> bool:
     space = sources.load_label_space(config.data)
     inputs = _inputs(config, space)
     if workdir.describe.exists():
-        description = artifacts.read_json(workdir.describe)
+        description = artifacts.read_json(workdir.describe, needs=["inputs"])
         if description["inputs"] == inputs:
             _print(description)
             return False
@@ -52,7 +52,7 @@ def run(config: Config, workdir: Workdir) -> bool:
             for name in _names(config)
         },
     }
-    artifacts.write_json(workdir.describe, description)
+    artifacts.write_sealed(workdir.describe, description)
     _print(description)
     return True
 

@@ -51,5 +51,6 @@ def resolve(config: Config, workdir: Workdir) -> Config:
         return config
     found = workdir.discovery.clusters(config.structure.name)
     artifacts.manifest_of(found, STAGE)
-    data = dataclasses.replace(config.data, verticals=str(found / clusters.CLUSTERS))
+    verticals = str(artifacts.checked(found / clusters.CLUSTERS))
+    data = dataclasses.replace(config.data, verticals=verticals)
     return dataclasses.replace(config, data=data)

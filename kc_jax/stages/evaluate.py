@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 
-from kc_jax import artifacts
+from kc_jax import artifacts, checksums
 from kc_jax.config import Config
 from kc_jax.core.label_space import LabelSpace
 from kc_jax.data import batches, sources
@@ -70,17 +70,18 @@ def run(config: Config, workdir: Workdir) -> bool:
     for name, judge, judged in judgements:
         directory = workdir.evaluation / name
         if not artifacts.is_complete(directory, _inputs(config, test, judged)):
-            for file_name, content in judge(config, test, judged, directory).items():
+            found = judge(config, test, judged, directory)
+            for file_name, content in found.items():
                 artifacts.write_json(directory / file_name, content)
-            artifacts.complete(directory)
+            artifacts.complete(directory, files=found)
             did_any = True
         methods[name] = {
             **artifacts.read_json(directory / METRICS),
             **speed.summarise([network.manifest for network in judged]),
         }
-    if did_any or class_table.read_columns(workdir.class_table) != class_table.columns(methods):
+    if did_any or not _is_table_written(workdir, list(methods)):
         _write_class_table(config, workdir, test, list(methods))
-    artifacts.write_json(workdir.results, {
+    artifacts.write_sealed(workdir.results, {
         "classes": space.num_classes,
         "verticals": space.num_verticals,
         "seed": singles[0].manifest["inputs"]["seed"],
@@ -88,6 +89,7 @@ def run(config: Config, workdir: Workdir) -> bool:
         "synthetic": config.data.synthetic,
         "test_examples": len(test.labels),
         "methods": methods,
+        "files": checksums.describe(workdir.root, [workdir.class_table.name]),
         "seconds": artifacts.read_json(workdir.seconds, {}),
     })
     return did_any
@@ -101,6 +103,14 @@ def _check_losses(singles: list[Network]) -> None:
                 f"{network.directory} is a softmax network, which evaluate does not judge; the "
                 "stage run_generations does, or train it with --config.generalist.loss=sigmoid"
             )
+
+
+def _is_table_written(workdir: Workdir, methods: list[str]) -> bool:
+    noted = artifacts.read_json(workdir.results, {}).get("files", {})
+    wanted = noted.get(workdir.class_table.name)
+    if wanted is None or checksums.difference(workdir.class_table, wanted):
+        return False
+    return class_table.read_columns(workdir.class_table) == class_table.columns(methods)
 
 
 def _write_class_table(

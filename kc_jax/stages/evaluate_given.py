@@ -46,10 +46,10 @@ def run(config: Config, workdir: Workdir) -> bool:
         if not artifacts.is_complete(directory, inputs):
             metrics = _judge(config, network, test, column_of_class, directory)
             artifacts.write_json(directory / evaluate.METRICS, metrics)
-            artifacts.complete(directory)
+            artifacts.complete(directory, files=[evaluate.METRICS])
             did_any = True
         methods[network.title] = artifacts.read_json(directory / evaluate.METRICS)
-    artifacts.write_json(workdir.results_given, {"seed": config.seed, "methods": methods})
+    artifacts.write_sealed(workdir.results_given, {"seed": config.seed, "methods": methods})
     _print(methods)
     return did_any
 

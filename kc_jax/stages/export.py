@@ -4,6 +4,7 @@ import dataclasses
 import json
 import os
 import pathlib
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -67,7 +68,7 @@ def write_bundle(
     program = export_function(function, weights, facts["preprocessing"])
     (temporary / files.PROGRAM).write_bytes(program.serialize())
     _write_facts(facts, temporary)
-    artifacts.write_json(temporary / files.MANIFEST, {
+    artifacts.write_sealed(temporary / files.MANIFEST, {
         "schema_version": files.SCHEMA_VERSION,
         "name": facts["name"],
         "inputs": _fingerprint(facts),
@@ -82,8 +83,13 @@ def _fingerprint(facts: dict) -> str:
 
 
 def _is_current(directory: pathlib.Path, inputs: str) -> bool:
-    path = directory / files.MANIFEST
-    return path.exists() and artifacts.read_json(path)["inputs"] == inputs
+    if not directory.exists():
+        return False
+    try:
+        return files.verify(directory).get("inputs") == inputs
+    except files.BundleError as error:
+        print(f"{error}. It is exported anew", file=sys.stderr)
+        return False
 
 
 def gather_facts(config: Config, workdir: Workdir) -> dict[str, Any]:

@@ -72,7 +72,7 @@ def train(config: Config, workdir: Workdir, generation: int) -> bool:
         **tasks.task_inputs(config, options, space, source, workdir, **upstream),
         "generation": generation,
     }
-    if artifacts.is_complete(directory, inputs):
+    if tasks.is_trained(directory, inputs, space):
         return False
     task = tasks.Task(
         title=f"{config.generations.name} {generation}",

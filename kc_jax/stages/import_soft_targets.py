@@ -54,7 +54,7 @@ def run(config: Config, workdir: Workdir) -> bool:
         }
         _check_coverage(config, source, coverage, unknown)
         todo = storing.unwritten(workdir, space, all_inputs)
-        artifacts.write_json(workdir.imported, {**origin, **unknown, "verticals": coverage})
+        artifacts.write_sealed(workdir.imported, {**origin, **unknown, "verticals": coverage})
         answers = functools.partial(_answers, config, space, source, num_views, folder)
         storing.write(config, workdir, space, source, all_inputs, todo, answers)
     _print(coverage, unknown, {

@@ -55,7 +55,7 @@ def run(config: Config, workdir: Workdir) -> bool:
         auxiliary = (*auxiliary, make_spec(options, members, trained.head))
         inputs["clusters"] = artifacts.fingerprint(members)
     directory = workdir.student(options.name)
-    if artifacts.is_complete(directory, inputs):
+    if tasks.is_trained(directory, inputs, space):
         return did_any
     kept, frozen = _parts(options.learn, base, made_by)
     task = tasks.Task(

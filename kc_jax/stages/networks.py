@@ -26,6 +26,7 @@ from kc_jax.models.backbones import BACKBONES, make_backbone
 from kc_jax.models.classifier import Classifier
 from kc_jax.options import build_part
 from kc_jax.train import checkpoint, layout, step
+from kc_jax.train.state import digest
 
 MADE_BY = "made_by"  # In the inputs of a network that stands in for one of another stage.
 DTYPES = {"float32": jnp.float32, "bfloat16": jnp.bfloat16}
@@ -166,9 +167,23 @@ def load_variables(directory: pathlib.Path, made_by: str) -> dict[str, Any]:
     Args:
       directory: of the network.
       made_by: the stage that makes it, for the error.
+
+    Raises:
+      MissingArtifactError: it is missing or was not finished.
+      CheckpointError: its last state is missing or damaged, or is another network's.
     """
-    artifacts.manifest_of(directory, made_by)
-    return checkpoint.load_variables(directory / artifacts.CHECKPOINTS)
+    manifest, where = artifacts.manifest_of(directory, made_by), directory / artifacts.CHECKPOINTS
+    variables = checkpoint.load_variables(where, artifacts.owner_of(directory))
+    if digest(variables) != manifest["digest"]:
+        newest, last = checkpoint.newest_step(where), manifest["num_steps"]
+        remedy = f"remove {directory} and run the stage {made_by} again"
+        if newest < last:
+            remedy = f"run the stage {made_by} again, which goes on from there"
+        raise checkpoint.CheckpointError(
+            f"{where / str(newest)} is not the state that the training of {directory} ended with, "
+            f"at step {last}; put a good copy back, or {remedy}"
+        )
+    return variables
 
 
 class Recorded(NamedTuple):

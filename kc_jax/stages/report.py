@@ -32,6 +32,7 @@ def run(config: Config, workdir: Workdir) -> bool:
       MissingArtifactError: results.json or classes.csv is missing, or has no such student.
     """
     results = read_results(config, workdir)
+    artifacts.checked(workdir.class_table, workdir.results)
     table = class_table.read(workdir.class_table, results.methods)
     inputs = artifacts.fingerprint([
         results.values, dataclasses.asdict(config), report_pages.template_texts(),
@@ -58,7 +59,7 @@ def read_results(config: Config, workdir: Workdir) -> Results:
         raise artifacts.MissingArtifactError(
             f"{workdir.results} is missing; run the stage evaluate first"
         )
-    values = artifacts.read_json(workdir.results)
+    values = artifacts.read_json(workdir.results, needs=["methods"])
     values.pop("seconds", None)  # They grow with every stage, this one too.
     if config.student.name not in values["methods"]:
         raise artifacts.MissingArtifactError(
@@ -125,7 +126,7 @@ def _configuration(config: Config, workdir: Workdir) -> dict:
     trained = {"generalist": workdir.generalist, "student": workdir.student(config.student.name)}
     for name, directory in trained.items():
         manifest = artifacts.read_json(directory / artifacts.MANIFEST, {"inputs": {"training": {}}})
-        options[name].update(manifest["inputs"]["training"])
+        options[name].update(manifest["inputs"].get("training", {}))
     return options
 
 
@@ -174,7 +175,7 @@ def _head(workdir: Workdir, results: Results, method: str) -> str:
 
 
 def _log(directory: pathlib.Path) -> list[dict[str, Any]]:
-    return hooks.read_metrics(directory / artifacts.METRICS)
+    return hooks.shown_metrics(directory / artifacts.METRICS)
 
 
 def _flatten(options: Mapping[str, Any], prefix: str = "") -> dict[str, str]:

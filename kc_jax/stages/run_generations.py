@@ -67,7 +67,7 @@ def _judge(config: Config, workdir: Workdir, test: TestSet, members: Sequence[Me
     baseline = _baseline(workdir, name, members[0])
     did_any = any([_ask(config, test, member) for member in baseline])
     together = _judge_ensembles(config, test, members)
-    artifacts.write_json(workdir.generation_results(name), {
+    artifacts.write_sealed(workdir.generation_results(name), {
         "process": generations.name_of(config.generations),
         "settings": generations.settings_of(config.generations),
         "classes": test.space.num_classes,
@@ -102,7 +102,7 @@ def _baseline(workdir: Workdir, name: str, patriarch: Member) -> list[Member]:
     wanted = artifacts.manifest_of(patriarch.directory, patriarch.made_by)["inputs"]
     found = manifest["inputs"]
     differing = [key for key in SHARED_INPUTS if found.get(key) != wanted[key]]
-    if found["training"]["loss"] != "softmax":
+    if found.get("training", {}).get("loss") != "softmax":
         differing.append("loss")
     if differing or not manifest["complete"]:
         why = f"its {' and '.join(differing)} differ" if differing else "it is unfinished"
@@ -149,7 +149,7 @@ def _ask(config: Config, test: TestSet, member: Member) -> bool:
         done += len(scores)
     kept.flush()
     artifacts.write_json(member.answers / TRAINING_SCORES, _training_scores(scores_of, test, train))
-    artifacts.complete(member.answers)
+    artifacts.complete(member.answers, files=[SCORES, TRAINING_SCORES])
     return True
 
 
@@ -196,7 +196,9 @@ def _scores(
 def _judge_ensembles(config: Config, test: TestSet, members: Sequence[Member]) -> list[dict]:
     """Judges the mean scores of the first, the first two, … members, some rows at a time."""
     judges = [judging.OverallJudge(test, config.evaluation.at_k) for _ in members]
-    scores = [np.load(member.answers / SCORES, mmap_mode="r") for member in members]
+    scores = [
+        np.load(artifacts.checked(member.answers / SCORES), mmap_mode="r") for member in members
+    ]
     for rows in _blocks(config, test):
         means = ensembles.running_means([member[rows] for member in scores])
         for judge, mean in zip(judges, means, strict=True):

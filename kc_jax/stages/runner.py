@@ -94,7 +94,7 @@ def run_stages(
         for name in planned(config, names):
             _run_stage(config, workdir, name)
         # Not before: what a stage refuses is not the configuration of what lies here.
-        artifacts.write_json(workdir.config, dataclasses.asdict(config))
+        artifacts.write_sealed(workdir.config, dataclasses.asdict(config))
 
 
 def _train_one_teacher(
@@ -121,7 +121,7 @@ def _run_stage(config: Config, workdir: Workdir, name: str) -> None:
     hosts.wait_for_all(name)
     seconds = time.monotonic() - start
     if not workdir.config.exists():
-        artifacts.write_json(workdir.config, dataclasses.asdict(config))
+        artifacts.write_sealed(workdir.config, dataclasses.asdict(config))
     if did_work:
         _note_seconds(workdir, name, seconds)
     verdict = f"{seconds:.0f} s" if did_work else "complete, skipped"
@@ -159,7 +159,7 @@ def outputs(config: Config, workdir: Workdir) -> dict[str, list]:
 def _note_seconds(workdir: Workdir, name: str, seconds: float) -> None:
     noted = artifacts.read_json(workdir.seconds, {})
     noted[name] = round(seconds, 1)
-    artifacts.write_json(workdir.seconds, noted)
+    artifacts.write_sealed(workdir.seconds, noted)
     if workdir.results.exists():
         results = artifacts.read_json(workdir.results)
-        artifacts.write_json(workdir.results, {**results, "seconds": noted})
+        artifacts.write_sealed(workdir.results, {**results, "seconds": noted})

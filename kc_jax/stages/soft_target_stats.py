@@ -32,7 +32,7 @@ def run(config: Config, workdir: Workdir) -> bool:
     path = workdir.soft_target_stats
     if path.exists() and artifacts.read_json(path) == stats:
         return False
-    artifacts.write_json(path, stats)
+    artifacts.write_sealed(path, stats)
     return True
 
 

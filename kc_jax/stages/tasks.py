@@ -2,12 +2,14 @@
 
 import dataclasses
 import pathlib
+import sys
 from collections.abc import Callable
 
 import numpy as np
 
-from kc_jax import artifacts
+from kc_jax import artifacts, hosts
 from kc_jax.config import Config, ConfigError, Training
+from kc_jax.core import label_space as label_spaces
 from kc_jax.core.alignment import Alignment, align, describe
 from kc_jax.core.auxiliary import AuxiliarySpec
 from kc_jax.core.label_space import LabelSpace
@@ -15,6 +17,7 @@ from kc_jax.data import sources
 from kc_jax.data.batches import Batch
 from kc_jax.data.targets import Targets, label_targets
 from kc_jax.stages import backbone_weights, networks
+from kc_jax.train import checkpoint
 from kc_jax.workdir import Workdir
 
 ELSEWHERE = "that trains it, in its own --workdir,"
@@ -129,12 +132,14 @@ def start_elsewhere(training: Training, space: LabelSpace) -> Start:
 def is_trained(directory: pathlib.Path, inputs: dict, space: LabelSpace) -> bool:
     """Tells whether a network is complete; see `artifacts.is_complete`.
 
+    One that lacks the state it ended with is not, where there is an older one.
+
     Raises:
       StaleArtifactError: it was begun with other inputs; where these are other classes, it says
         which, and how to go on with what the network knows of the others.
     """
     try:
-        return artifacts.is_complete(directory, inputs)
+        return artifacts.is_complete(directory, inputs) and not _is_reopened(directory)
     except artifacts.StaleArtifactError as error:
         if not (directory / artifacts.LABEL_SPACE).exists():
             raise
@@ -149,8 +154,27 @@ def is_trained(directory: pathlib.Path, inputs: dict, space: LabelSpace) -> bool
         ) from None
 
 
+def _is_reopened(directory: pathlib.Path) -> bool:
+    """Tells whether a network lacks its last state but has an older one, to be gone on from."""
+    return hosts.first_alone(lambda: _reopen(directory))
+
+
+def _reopen(directory: pathlib.Path) -> bool:
+    manifest = artifacts.read_json(directory / artifacts.MANIFEST)
+    newest = checkpoint.newest_step(directory / artifacts.CHECKPOINTS)
+    last = manifest.get("num_steps", 0)
+    if newest is None or newest >= last:
+        return False
+    print(
+        f"{directory / artifacts.CHECKPOINTS} lacks the state of step {last}, with which the "
+        f"training ended; it goes on from that of step {newest}", file=sys.stderr,
+    )
+    artifacts.begin(directory, manifest["inputs"])
+    return True
+
+
 def _space_of(directory: pathlib.Path) -> LabelSpace:
-    return LabelSpace.from_json((directory / artifacts.LABEL_SPACE).read_text(encoding="utf-8"))
+    return label_spaces.read_json(artifacts.checked(directory / artifacts.LABEL_SPACE))
 
 
 def check_single_labels(source: sources.Source) -> None:

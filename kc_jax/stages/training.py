@@ -26,6 +26,8 @@ from kc_jax.train.state import TrainState, count, digest, make_state
 from kc_jax.train.transfer import transfer
 from kc_jax.workdir import Workdir
 
+BESIDE = (artifacts.LABEL_SPACE, artifacts.AUXILIARY, artifacts.METRICS)  # The checkpoints.
+
 
 def train_network(config: Config, task: Task, workdir: Workdir) -> None:
     """Trains one network, going on from its newest checkpoint, and marks it complete.
@@ -48,7 +50,9 @@ def train_network(config: Config, task: Task, workdir: Workdir) -> None:
     pipeline_speed = None if config.data.synthetic else feed.images_per_second(
         _host_batches(config, task, mesh, 0)
     )
-    with checkpoint.Checkpoints(task.directory / artifacts.CHECKPOINTS) as checkpoints:
+    with checkpoint.Checkpoints(
+        task.directory / artifacts.CHECKPOINTS, owner=artifacts.owner_of(task.directory)
+    ) as checkpoints:
         if checkpoints.latest_step is not None:
             state = checkpoints.restore(state)
             print(f"{task.title}: going on from step {int(state.step)}", file=sys.stderr)
@@ -57,6 +61,7 @@ def train_network(config: Config, task: Task, workdir: Workdir) -> None:
         )
     artifacts.complete(
         task.directory,
+        files=[name for name in BESIDE if (task.directory / name).exists()],
         digest=digest(sharding.gathered(state.variables)),
         params=count(state.params),
         num_steps=num_steps,

@@ -2,13 +2,16 @@
 
 import logging
 import pathlib
+import sys
+from collections.abc import Callable
+from typing import Any
 
 import jax
 import numpy as np
 from orbax.checkpoint import v1 as ocp
 from orbax.checkpoint._src.futures import synchronization
 
-from kc_jax import hosts
+from kc_jax import artifacts, checksums, hosts
 from kc_jax.errors import UserError
 from kc_jax.train import shapes
 from kc_jax.train.state import TrainState
@@ -18,20 +21,32 @@ logging.getLogger("absl").addFilter(  # Orbax logs some 77 INFO lines a save.
 )
 
 
+CHECKSUMS = "checksums.json"  # Beside the files of a state; earlier versions wrote none.
+DAMAGED = ".damaged"  # Ends the name of a state that was set aside.
+
+
 class CheckpointError(UserError, RuntimeError):
-    """Says which checkpoint does not fit, in what, and what to do."""
+    """Says which checkpoint does not fit or is damaged, in what, and what to do."""
 
 
 class Checkpoints:
-    """Keeps the latest training states of one directory.
+    """Keeps the latest training states of one directory, with the checksums of their files.
+
+    A newest state that is not as it was written is set aside, and the one before it is gone on
+    from; the first process looks for all.
 
     Args:
       directory: where they lie; made where missing.
       keep: how many to keep.
+      owner: what training they are of; states that say another are damaged.
+
+    Raises:
+      CheckpointError: all of them are damaged.
     """
 
-    def __init__(self, directory: pathlib.Path, keep: int = 2):
-        self._directory = directory.resolve()
+    def __init__(self, directory: pathlib.Path, keep: int = 2, owner: str = ""):
+        self._directory, self._owner = directory.resolve(), owner
+        hosts.first_alone(lambda: _set_damaged_aside(self._directory, owner))
         _number_operations_alike()
         self._checkpointer = ocp.training.Checkpointer(
             self._directory,
@@ -55,6 +70,8 @@ class Checkpoints:
         """Saves a state; returns when it is on disk."""
         if self.latest_step != step:
             self._checkpointer.save(step, state, force=True)
+            path = self._directory / str(step)
+            hosts.first_alone(lambda: _write_checksums(path, self._owner))
 
     def restore(self, like: TrainState) -> TrainState:
         """Restores the newest state.
@@ -63,34 +80,46 @@ class Checkpoints:
           like: a state of the shapes, types and shardings wanted.
 
         Raises:
-          CheckpointError: there is none, or its shapes differ.
+          CheckpointError: there is none, it cannot be read, or its shapes differ.
         """
-        step = self._newest()
-        _check_shapes(self._directory, self._checkpointer.metadata(step).metadata, like)
-        return self._checkpointer.load(step, jax.tree.map(_abstract, like))
-
-    def _newest(self) -> int:
-        if self.latest_step is None:
+        step = self.latest_step
+        if step is None:
             raise _missing(self._directory)
-        return self.latest_step
+        path = self._directory / str(step)
+        stored = _read(path, lambda: self._checkpointer.metadata(step).metadata)
+        _check_shapes(self._directory, stored, like)
+        return _read(path, lambda: self._checkpointer.load(step, jax.tree.map(_abstract, like)))
 
 
-def load_variables(directory: pathlib.Path) -> dict:
+def newest_step(directory: pathlib.Path) -> int | None:
+    """Gives the step of a directory's newest state, or None where there is none."""
+    return max(_steps(directory), default=None)
+
+
+def load_variables(directory: pathlib.Path, owner: str = "") -> dict:
     """Loads the model's variables of a directory's newest state as host arrays.
 
     Every process reads them for itself.
 
     Args:
       directory: of `Checkpoints`.
+      owner: what training they are of.
 
     Raises:
-      CheckpointError: there is no state.
+      CheckpointError: there is no state, or the newest is damaged.
     """
     directory = directory.resolve()
-    steps = [found.step for found in ocp.path.step.standard_name_format().find_all(directory)]
-    if not steps:
+    step = newest_step(directory)
+    if step is None:
         raise _missing(directory)
-    path = directory / str(max(steps))
+    path = directory / str(step)
+    damage = _damage(path, owner)
+    if damage:
+        raise CheckpointError(f"{damage}; {_remedy(path)}")
+    return _read(path, lambda: _load_variables(path))
+
+
+def _load_variables(path: pathlib.Path) -> dict:
     host = jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
     with _reading_alone():
         stored = dict(ocp.metadata(path).metadata)
@@ -126,8 +155,88 @@ def _reading_alone() -> ocp.Context:
     return context
 
 
+def _steps(directory: pathlib.Path) -> list[int]:
+    """Lists the steps of the states in a directory, rising."""
+    return sorted(int(path.name) for path in directory.glob("*") if path.name.isdecimal())
+
+
+def _write_checksums(path: pathlib.Path, owner: str) -> None:
+    files = sorted(file for file in path.rglob("*") if file.is_file())
+    names = [file.relative_to(path).as_posix() for file in files]
+    artifacts.write_sealed(path / CHECKSUMS, {
+        "step": int(path.name), "owner": owner, "files": checksums.describe(path, names),
+    })
+
+
+def _damage(path: pathlib.Path, owner: str) -> str:
+    """Says in what a state is not as it was written; nothing where it is, or nobody knows."""
+    if not (path / CHECKSUMS).exists():
+        return ""
+    try:
+        wanted = artifacts.read_json(path / CHECKSUMS, needs=("step", "owner", "files"))
+    except checksums.DamagedFileError:
+        return f"{path / CHECKSUMS} is damaged: it does not say what was written"
+    if (wanted["step"], wanted["owner"]) != (int(path.name), owner or wanted["owner"]):
+        return f"{path} is damaged: it is the state of another step or of another training"
+    for name, facts in wanted["files"].items():
+        what = checksums.difference(path / name, facts)
+        if what:
+            return f"{path / name} is damaged: {what}"
+    return ""
+
+
+def _set_damaged_aside(directory: pathlib.Path, owner: str) -> None:
+    """Renames newest states that are damaged, if there is an older one to go on from.
+
+    Before Orbax looks: it takes some of them for unfinished and removes them.
+    """
+    steps, damages = _steps(directory), {}
+    while steps and (damage := _damage(directory / str(steps[-1]), owner)):
+        damages[steps.pop()] = damage
+    if damages and not steps:
+        newest = max(damages)
+        raise CheckpointError(f"{damages[newest]}; {_remedy(directory / str(newest))}")
+    for step, damage in damages.items():
+        path = directory / str(step)
+        aside = path.with_name(path.name + DAMAGED)
+        artifacts.remove(aside)
+        path.rename(aside)
+        print(
+            f"{damage}; it is set aside as {aside}, and the training goes on from the state of "
+            f"step {steps[-1]}", file=sys.stderr,
+        )
+
+
+def _remedy(path: pathlib.Path) -> str:
+    """Says what to do about a damaged state: a training goes on from an older one."""
+    for step in reversed([s for s in _steps(path.parent) if s < int(path.name)]):
+        if not _damage(path.with_name(str(step)), ""):
+            return (
+                f"put a good copy back, or remove {path} and run the stage that trains it again: "
+                f"it goes on from the state of step {step}"
+            )
+    return (
+        f"put a good copy back, or remove {path.parent.parent} and run the stage that trains it "
+        "again, from the start: there is no older state"
+    )
+
+
+def _read(path: pathlib.Path, read: Callable[[], Any]) -> Any:
+    """Reads a state; what Orbax may say of files that nobody keeps checksums of is said shortly."""
+    try:
+        return read()
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        why = (str(error).splitlines() or [""])[0][:200]
+        raise CheckpointError(
+            f"{path} is damaged: {type(error).__name__}: {why}; {_remedy(path)}"
+        ) from None
+
+
 def _missing(directory: pathlib.Path) -> CheckpointError:
-    return CheckpointError(f"{directory} holds no checkpoint; train the network first")
+    return CheckpointError(
+        f"{directory} holds no checkpoint; train the network first (where it was, remove "
+        f"{directory.parent} before)"
+    )
 
 
 def _abstract(array) -> jax.ShapeDtypeStruct:

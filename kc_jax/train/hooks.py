@@ -10,7 +10,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from kc_jax import hosts, preemption
+from kc_jax import artifacts, checksums, hosts, preemption
 from kc_jax.errors import UserError
 from kc_jax.train.feed import Meter
 from kc_jax.train.state import TrainState
@@ -142,11 +142,31 @@ def _note(loss: float, rates: Mapping) -> str:
 
 
 def read_metrics(path: pathlib.Path) -> list[dict[str, Any]]:
-    """Reads a metrics.jsonl; a last line that was cut off is left out."""
-    if not path.exists():
+    """Reads a metrics.jsonl; a last line that was cut off is left out.
+
+    Raises:
+      DamagedFileError: it is not as it was written.
+    """
+    if not artifacts.checked(path).exists():
         return []
-    lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
-    return [json.loads(line) for line in lines if line.endswith("\n")]
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+        entries = [json.loads(line) for line in lines if line.endswith("\n")]
+        return [{**entry, "step": int(entry["step"])} for entry in entries]
+    except (ValueError, KeyError, TypeError) as error:
+        raise checksums.damaged(
+            path, f"it holds no lines of JSON with a step ({error})",
+            "put a good copy back, or remove it: the training goes on without it",
+        ) from None
+
+
+def shown_metrics(path: pathlib.Path) -> list[dict[str, Any]]:
+    """Reads a metrics.jsonl to show it; one that is damaged is left out, and that is said."""
+    try:
+        return read_metrics(path)
+    except checksums.DamagedFileError as error:
+        print(f"{error}. It is left out of what is shown", file=sys.stderr)
+        return []
 
 
 def seconds_before(path: pathlib.Path, step: int) -> float:

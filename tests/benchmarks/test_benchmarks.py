@@ -91,6 +91,14 @@ def test_predict():
 
 
 @pytest.mark.slow
+def test_checkpoints():
+    row = figures("checkpoints", "--megabytes=4")
+    keys = ["save_s", "save_with_checksums_s", "load_s", "load_with_checksums_s"]
+    assert_positive(row, keys)
+    assert {"save_share", "load_share"} < row.keys()
+
+
+@pytest.mark.slow
 def test_end_to_end():
     rows = figures("end_to_end", SMOKE, "--classes=2048", "--steps=1")["rows"]
     assert [row["setting"] for row in rows] == 3 * ["default"] + 3 * ["2K classes"]

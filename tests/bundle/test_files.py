@@ -38,6 +38,13 @@ def test_a_manifest_of_another_kind_is_refused(spoilt, text, words):
         Bundle.load(spoilt)
 
 
+def test_a_manifest_that_says_something_else_than_was_written_is_refused(spoilt):
+    path = spoilt / files.MANIFEST
+    path.write_text(path.read_text().replace('"name": "', '"name": "X'))
+    with pytest.raises(files.BundleError, match="by its checksum; copy the whole folder again"):
+        Bundle.load(spoilt)
+
+
 @pytest.mark.parametrize("make", [True, False])
 def test_a_folder_without_a_bundle_is_named(tmp_path, make):
     folder = tmp_path if make else tmp_path / "nowhere"

@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import shutil
 import subprocess
 import sys
 
@@ -123,3 +124,24 @@ def test_prepare_reads_what_another_process_finished_first(smoke_records, tmp_pa
 def test_tensorflow_is_not_imported():
     code = "import sys, kc_jax.data.glyphs; sys.exit('tensorflow' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], timeout=60).returncode == 0
+
+
+@pytest.fixture
+def prepared(smoke, tmp_path):
+    shutil.copytree(smoke.data_dir, tmp_path / "glyph_tree" / "smoke" / "1.0.0")
+    return tmp_path / "glyph_tree" / "smoke" / "1.0.0"
+
+
+@pytest.mark.parametrize("name", ["dataset_info.json", "glyph_tree-train.array_record-*"])
+@pytest.mark.parametrize("spoil", [lambda p: p.unlink(), lambda p: p.write_bytes(b"x")])
+def test_damaged_files_are_named_and_drawn_anew_once_removed(prepared, tmp_path, name, spoil):
+    (path,) = prepared.glob(name)
+    spoil(path)
+    with pytest.raises(UserError, match=f"{path} is damaged: .*remove {prepared}, and it is drawn"):
+        glyphs.prepare(tmp_path, "smoke")
+
+
+def test_what_an_earlier_version_prepared_is_read_and_noted(prepared, tmp_path):
+    (prepared / glyphs.CHECKSUMS).unlink()
+    assert len(glyphs.prepare(tmp_path, "smoke").as_data_source(split="test")) == 24
+    assert (prepared / glyphs.CHECKSUMS).exists()

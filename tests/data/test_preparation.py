@@ -215,6 +215,50 @@ def test_damage_is_seen(tmp_path):
         found.images("test")
 
 
+def flip(path, part=0.5):
+    content = bytearray(path.read_bytes())
+    content[int(part * len(content))] ^= 1
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize("name", [packed.DATASET, packed.LABEL_SPACE, "index-train.parquet"])
+def test_what_says_what_images_show_is_compared_with_its_checksum(tmp_path, name):
+    found = prepare(write(tmp_path / "tree", tree()), tmp_path / "packed")
+    flip(found.directory / name)
+    with pytest.raises(UserError, match=f"{found.directory / name} is damaged: .*--redo") as caught:
+        again = packed.open_packed(found.directory)
+        again.label_space(), again.index("train")
+    assert name == packed.DATASET or again.damaged() == [name], caught.value
+
+
+def test_records_of_damaged_and_of_other_shards_are_named(tmp_path):
+    found = prepare(write(tmp_path / "tree", tree()), tmp_path / "packed", shard_bytes=2_000)
+    first, second = (found.directory / s["name"] for s in found.manifest["shards"]["train"][:2])
+    assert first.stat().st_size == second.stat().st_size
+    whole = first.read_bytes()
+    first.write_bytes(second.read_bytes())
+    with pytest.raises(UserError, match=f"{first} is damaged: record 0 is .*; expected"):
+        found.images("train")(0)
+    first.write_bytes(whole)
+    flip(second, 0.005)  # In an image: most of so small a shard is padding.
+    read, count = found.images("train"), found.manifest["shards"]["train"][0]["records"]
+    assert read(0)
+    with pytest.raises(UserError, match=f"{second} is damaged: record .* cannot be read"):
+        for record in range(count, 2 * count):
+            read(record)
+    flip(second)
+    with pytest.raises(UserError, match=f"{second} is damaged: .*--redo"):
+        found.images("train")
+
+
+def test_folders_of_earlier_versions_are_read(tmp_path):
+    found = prepare(write(tmp_path / "tree", tree()), tmp_path / "packed")
+    before = content(found)
+    earlier = {key: value for key, value in found.manifest.items() if key != "files"}
+    (found.directory / packed.DATASET).write_text(json.dumps(earlier))
+    assert content(packed.open_packed(found.directory)) == before
+
+
 def test_an_image_that_changes_while_it_is_packed_is_named(tmp_path, monkeypatch):
     root = write(tmp_path / "tree", tree())
 
@@ -237,7 +281,7 @@ def test_a_folder_of_other_files_is_left_alone(tmp_path):
 
 def test_another_format_is_refused(tmp_path):
     found = prepare(write(tmp_path / "tree", tree()), tmp_path / "packed")
-    manifest = {**json.loads((found.directory / packed.DATASET).read_text()), "format_version": 0}
+    manifest = {**found.manifest, "format_version": 0}
     (found.directory / packed.DATASET).write_text(json.dumps(manifest))
     with pytest.raises(UserError, match="has format 0; expected 1; prepare it anew"):
         packed.open_packed(found.directory)

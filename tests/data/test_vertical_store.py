@@ -178,3 +178,9 @@ def test_reading_holds_no_records_in_memory(directory):
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < 257 * NUM_ROWS / 2
+
+
+def test_folders_of_verticals_that_were_swapped_are_named(tmp_path, directory):
+    directory.rename(tmp_path / "other")
+    with pytest.raises(DamagedStoreError, match=f"{tmp_path / 'other'} holds .* of vertical; give"):
+        opened(tmp_path / "other")

@@ -288,3 +288,13 @@ def test_evaluate_refuses_a_softmax_network(done, tmp_path):
     shutil.copytree(copy.generalist, copy.student("student"))
     with pytest.raises(UserError, match="softmax network, which evaluate does not judge"):
         runner.STAGES["evaluate"](config, copy)
+
+
+@pytest.mark.parametrize("name", ["scores.npy", "training_scores.json"])
+def test_damaged_scores_are_judged_by_nobody(done, tmp_path, name):
+    config, workdir = done
+    copy = Workdir(shutil.copytree(workdir.root, tmp_path / "copy"))
+    path = copy.generation_answers("tolerant", "1") / name
+    path.write_bytes(path.read_bytes()[:-1] + b"\0")
+    with pytest.raises(UserError, match=f"{path} is damaged: .*remove {path.parent} and run"):
+        runner.run_stages(config, copy, ["run_generations"])

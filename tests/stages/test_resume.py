@@ -1,4 +1,5 @@
 import pathlib
+import shutil
 import subprocess
 import sys
 import time
@@ -6,8 +7,9 @@ import time
 import pytest
 
 from kc_jax import artifacts, preemption, run_lock
-from kc_jax.stages import runner
-from kc_jax.train import hooks
+from kc_jax.stages import networks, runner
+from kc_jax.train import checkpoint, hooks
+from kc_jax.train.state import digest
 from kc_jax.workdir import Workdir
 from tests.stages import shipped
 
@@ -45,6 +47,37 @@ def test_a_stopped_training_ends_bit_identical(
     assert steps == sorted(set(steps)) and seconds == sorted(seconds)
     manifest = artifacts.manifest_of(workdir.generalist, "train_generalist")
     assert manifest["seconds"] >= seconds[-1]
+
+
+@pytest.mark.slow
+def test_a_network_whose_last_states_are_damaged_ends_bit_identical(
+    finished, data_directory, tmp_path, capsys
+):
+    """Once in the middle of its training, once when it was finished."""
+    config = shipped.smoke(data_directory, running__checkpoint_every_steps=5)
+    workdir, states = Workdir(tmp_path), tmp_path / "generalist" / artifacts.CHECKPOINTS
+    runner.run_stages(config, workdir, ["train_generalist"])
+    manifest = artifacts.manifest_of(workdir.generalist, "train_generalist")
+    artifacts.begin(workdir.generalist, manifest["inputs"])
+    (states / "22" / "_CHECKPOINT_METADATA").write_text("{}")
+    runner.run_stages(config, workdir, ["train_generalist"])
+    said = capsys.readouterr().err
+    assert f"{states / '22' / '_CHECKPOINT_METADATA'} is damaged" in said
+    assert "generalist: going on from step 20" in said
+    assert shipped.digest(workdir.generalist) == manifest["digest"]
+
+    (states / "22" / "_CHECKPOINT_METADATA").write_text("{}")
+    with pytest.raises(checkpoint.CheckpointError) as caught:
+        networks.load_variables(workdir.generalist, "train_generalist")
+    assert f"remove {states / '22'} and run the stage" in str(caught.value)
+    assert "goes on from the state of step 20" in str(caught.value)
+    shutil.rmtree(states / "22")
+    with pytest.raises(checkpoint.CheckpointError, match="run the stage train_generalist again"):
+        networks.load_variables(workdir.generalist, "train_generalist")
+    runner.run_stages(config, workdir, ["train_generalist"])
+    assert "lacks the state of step 22" in capsys.readouterr().err
+    variables = networks.load_variables(workdir.generalist, "train_generalist")
+    assert digest(variables) == manifest["digest"] == shipped.digest(finished[1].generalist)
 
 
 def test_a_notice_saves_the_step_and_the_rest_is_bit_identical(

@@ -5,6 +5,7 @@ import optax
 import pytest
 
 from kc_jax import sharding
+from kc_jax.train import checkpoint
 from kc_jax.train.checkpoint import CheckpointError, Checkpoints, load_variables
 from kc_jax.train.state import TrainState, digest
 from tests.train import tiny
@@ -97,3 +98,72 @@ def test_a_restored_state_trains_on(tmp_path):
     np.testing.assert_array_equal(
         restored.params["logits"]["kernel"], state.params["logits"]["kernel"]
     )
+
+
+def flip(path):
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+def largest(step):
+    """Gives the file of a state that holds its arrays."""
+    return max((p for p in step.rglob("*") if p.is_file()), key=lambda p: p.stat().st_size)
+
+
+@pytest.fixture
+def saved(tmp_path):
+    """Gives a directory with the states of steps 1 and 2."""
+    directory = tmp_path / "network" / "checkpoints"
+    with Checkpoints(directory, owner="this") as checkpoints:
+        for step in (1, 2):
+            checkpoints.save(step, make_state(step))
+    return directory
+
+
+@pytest.mark.parametrize("damage", [flip, lambda path: path.unlink(), lambda p: p.write_bytes(b"")])
+@pytest.mark.parametrize("which", [largest, lambda step: step / "_CHECKPOINT_METADATA"])
+def test_a_damaged_state_is_set_aside_and_the_older_one_gone_on_from(saved, capsys, which, damage):
+    file = which(saved / "2")
+    damage(file)
+    with pytest.raises(CheckpointError, match="step 1") as caught:
+        load_variables(saved)
+    assert str(caught.value).startswith(f"{file} is damaged: ")
+    assert f"remove {saved / '2'} and run" in str(caught.value)
+    with Checkpoints(saved, owner="this") as checkpoints:
+        assert digest(checkpoints.restore(make_state())) == digest(make_state(1))
+        said = capsys.readouterr().err
+        assert said.startswith(f"{file} is damaged: ")
+        assert "goes on from the state of step 1\n" in said
+        checkpoints.save(2, make_state(2))
+    assert sorted(path.name for path in saved.iterdir()) == ["1", "2", "2.damaged"]
+    assert digest(load_variables(saved, "this")) == digest(make_state(2).variables)
+
+
+def test_nothing_is_gone_on_from_where_all_states_are_damaged(saved):
+    for step in ("1", "2"):
+        flip(largest(saved / step))
+    for read in (load_variables, Checkpoints):
+        with pytest.raises(CheckpointError, match=f"{saved / '2'}.*remove {saved.parent} and run"):
+            read(saved)
+    assert sorted(path.name for path in saved.iterdir()) == ["1", "2"]
+
+
+@pytest.mark.parametrize("change", ["owner", "step"])
+def test_a_state_of_another_training_or_step_is_none(saved, change):
+    owner = "other" if change == "owner" else "this"
+    if change == "step":
+        (saved / "2").rename(saved / "3")
+    with pytest.raises(CheckpointError, match="of another step or of another training"):
+        load_variables(saved, owner)
+
+
+def test_states_without_checksums_are_read_as_they_are(saved, capsys):
+    for path in saved.glob(f"*/{checkpoint.CHECKSUMS}"):
+        path.unlink()
+    with Checkpoints(saved, owner="this") as checkpoints:
+        assert digest(checkpoints.restore(make_state())) == digest(make_state(2))
+    assert capsys.readouterr().err == ""
+    largest(saved / "2").unlink()
+    with pytest.raises(CheckpointError, match=f"{saved / '2'} is damaged: .*state of step 1"):
+        load_variables(saved)

@@ -1,6 +1,7 @@
 import jax.numpy as jnp
 import pytest
 
+from kc_jax.errors import UserError
 from kc_jax.train import hooks
 from kc_jax.train.hooks import NonFiniteLossError
 
@@ -76,3 +77,15 @@ def test_steps_may_be_left_out_up_to_a_count(capsys):
     assert capsys.readouterr().err == warning
     with pytest.raises(NonFiniteLossError, match="step 2"):
         watch(losses, left_out={2, 4, 6}, may_leave_out=2)
+
+
+@pytest.mark.parametrize("line", ['{"step": 3', '{"stfp": 3}', '[3]', '{"step": "x"}', "\x00"])
+def test_a_damaged_log_stops_a_training_and_is_not_shown(tmp_path, capsys, line):
+    path = tmp_path / "metrics.jsonl"
+    path.write_text(f'{{"step": 2, "seconds": 1.5}}\n{line}\n{{"step": 4, "sec')
+    with pytest.raises(UserError, match=f"{path} is damaged: .*remove it: the training goes on"):
+        hooks.seconds_before(path, 9)
+    assert hooks.shown_metrics(path) == []
+    assert str(path) in capsys.readouterr().err
+    path.write_text('{"step": 2, "seconds": 1.5}\n{"step": 4, "sec')  # Cut off by a kill.
+    assert hooks.seconds_before(path, 9) == 1.5
