@@ -12,6 +12,7 @@ from kc_jax.data.collection import (
     labels_of,
     named_columns,
     notes_on_splits,
+    read_file,
     split_roles,
     values_of,
 )
@@ -106,9 +107,6 @@ def _name_of(feature) -> Callable[[Any], str | int | float]:
 
 
 def _bytes_of(image) -> bytes:
-    if image is None:
+    if image is None or image["bytes"] is None and image["path"] is None:
         raise OSError("no image")
-    if image["bytes"] is not None:
-        return image["bytes"]
-    with open(image["path"], "rb") as file:
-        return file.read()
+    return read_file(image["path"]) if image["bytes"] is None else image["bytes"]
