@@ -64,6 +64,17 @@ def positive_number(text: str) -> int:
     return value
 
 
+def number_within(low: float, high: float, kind: type = int) -> Callable[[str], float]:
+    """Gives the type of an `argparse` option that takes the numbers between two, and these."""
+    def number(text: str) -> float:
+        value = kind(text)
+        if not low <= value <= high:
+            raise argparse.ArgumentTypeError(f"{text} is not within {low} to {high}")
+        return value
+
+    return number
+
+
 def _start(main: Callable, argv) -> None:
     logging.set_verbosity(logging.WARNING)
     if argv[1:]:

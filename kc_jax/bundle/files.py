@@ -43,6 +43,10 @@ def verify(directory: pathlib.Path) -> dict[str, Any]:
       BundleError: names the first file that is missing or differs.
     """
     manifest = read_manifest(directory)
+    if not _is_of_a_bundle(manifest):
+        raise BundleError(
+            f"{directory / MANIFEST} is not the manifest of a bundle; copy the whole folder again"
+        )
     for name in REQUIRED:
         if name not in manifest["files"]:
             raise BundleError(f"{directory / MANIFEST} does not list {name}; export it anew")
@@ -62,6 +66,15 @@ def verify(directory: pathlib.Path) -> dict[str, Any]:
                 "replaced: copy the whole folder again"
             )
     return manifest
+
+
+def _is_of_a_bundle(manifest: dict[str, Any]) -> bool:
+    """Tells whether a manifest has a name, and of every file in the folder bytes and SHA-256."""
+    listed = manifest.get("files")
+    return "name" in manifest and isinstance(listed, dict) and all(
+        isinstance(facts, dict) and {"bytes", "sha256"} <= facts.keys()
+        and pathlib.Path(name).name == name for name, facts in listed.items()
+    )
 
 
 def read_manifest(directory: pathlib.Path) -> dict[str, Any]:

@@ -174,6 +174,11 @@ def _check_kinds(where: str, labels: list, verticals: list, confidences: list) -
             )
 
 
+def reason_of(error: Exception) -> str:
+    """Gives the first line of what a library says, or the kind of its error where it says none."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
+
+
 def read_file(path: str | os.PathLike[str]) -> bytes:
     """Reads an image's file.
 

@@ -1,6 +1,7 @@
 """Packs images of yours once: listed, looked at, selected, written; a killed run goes on."""
 
 import contextlib
+import dataclasses
 import fcntl
 import functools
 import hashlib
@@ -16,7 +17,7 @@ from typing import Any
 from kc_jax import artifacts
 from kc_jax.config import ConfigError, Data
 from kc_jax.data import inspection, packed, selection
-from kc_jax.data.collection import Collection, given_label_space
+from kc_jax.data.collection import Collection, Entry, given_label_space, reason_of
 from kc_jax.data.packed import Packed
 from kc_jax.data.preparation_report import report
 from kc_jax.data.readers import folder, huggingface, manifest, tfds
@@ -130,7 +131,23 @@ def _open(data: Data) -> Collection:
             f"{_origin(data)} has no images (config.data.source is {data.source!r}); expected some "
             "of every class"
         )
-    return found
+    return dataclasses.replace(found, read=_naming(_origin(data), found.read))
+
+
+def _naming(origin: str, read: Callable[[int], Entry]) -> Callable[[int], Entry]:
+    """Names a record that a library cannot read, as where a file of its dataset is missing."""
+    def named(position: int) -> Entry:
+        try:
+            return read(position)
+        except UserError:
+            raise
+        except Exception as error:
+            raise ConfigError(
+                f"record {position} of {origin} cannot be read: {reason_of(error)}; fetch or "
+                "prepare the dataset anew"
+            ) from None
+
+    return named
 
 
 def _check_is_ours(directory: pathlib.Path) -> None:

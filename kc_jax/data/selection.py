@@ -271,19 +271,18 @@ def _check_verticals(
     space: LabelSpace, splits: dict[str, Sequence[Kept]], test_share: float | None
 ) -> None:
     """Refuses verticals that lack images; ``test_share`` where it parted them, else None."""
-    remedy = (
-        "or take them out, or, to test on a part of all images, set "
-        "--config.data.test_split=held_out (with --config.data.train_split=train+test where both "
-        "splits are to be parted)"
-    ) if test_share is None else (
-        f"(every class keeps one to be learnt from) or raise config.data.test_share, which is "
-        f"{test_share}"
-    )
+    remedies = dict.fromkeys(SPLITS, (
+        ", or, to test on a part of all images, set --config.data.test_split=held_out (with "
+        "--config.data.train_split=train+test where both splits are to be parted)"
+    ))
+    if test_share is not None:
+        remedies = {"train": "", "test": f", or raise config.data.test_share above {test_share}"}
     for split in SPLITS:
         seen = {int(space.vertical_of_class[c]) for kept in splits[split] for c in kept.labels}
         missing = [name for v, name in enumerate(space.verticals) if v not in seen]
         if missing:
             raise ConfigError(
                 f"{len(missing)} of {space.num_verticals} verticals have no image left for "
-                f"{split}, such as {missing[0]!r}; give them some {remedy}"
+                f"{split}, such as {missing[0]!r}; give them some or take them out"
+                + remedies[split]
             )

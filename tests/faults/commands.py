@@ -5,6 +5,7 @@ What a person would see of `python -m MODULE …`, at a hundredth of the time.
 
 import contextlib
 import dataclasses
+import importlib
 import json
 import os
 import pathlib
@@ -66,7 +67,7 @@ def open_commands(home: pathlib.Path) -> Iterator[Commands]:
     """
     environment = {
         **os.environ, "HOME": str(home), "PYTHONPATH": str(ROOT), "JAX_PLATFORMS": "cpu",
-        "HF_HUB_OFFLINE": "1", "COLUMNS": "200",
+        "HF_HUB_OFFLINE": "1", "COLUMNS": "200", "PYTHONIOENCODING": "utf-8:strict",
     }
     command = [sys.executable, "-W", "ignore", "-m", "tests.faults.commands"]
     with subprocess.Popen(
@@ -80,6 +81,10 @@ def open_commands(home: pathlib.Path) -> Iterator[Commands]:
 
 
 def _serve() -> None:
+    for name in ("datasets", "onnxruntime"):
+        with contextlib.suppress(ImportError):
+            importlib.import_module(name)
+    import kc_jax.bundle.stream
     import kc_jax.command
     import kc_jax.data.preparation
     import kc_jax.stages.runner  # noqa: F401

@@ -18,7 +18,7 @@ from kc_jax.data.collection import (
     some,
     split_roles,
 )
-from kc_jax.data.images import SUFFIXES
+from kc_jax.data.images import SUFFIXES, name_of
 
 LAYOUT = "a folder with root/<vertical>/…/<class>/*.jpg, or root/train/… and root/test/…"
 OPTIONS = ("directory", "train_split", "test_split")
@@ -102,7 +102,7 @@ def _walk(folder: str, prefix: str, seen: dict) -> Iterator[_File]:
     with os.scandir(folder) as found:
         entries = sorted(found, key=lambda entry: entry.name)
     for entry in entries:
-        name = os.fsencode(entry.name).decode("utf-8", "replace")
+        name = name_of(entry.name)
         if name.startswith("."):
             continue
         if entry.is_symlink() and not os.path.exists(entry.path):

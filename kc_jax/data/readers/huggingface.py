@@ -13,6 +13,7 @@ from kc_jax.data.collection import (
     named_columns,
     notes_on_splits,
     read_file,
+    reason_of,
     split_roles,
     values_of,
 )
@@ -71,11 +72,10 @@ def _load(datasets, data: Data):
         if data.dataset:
             return datasets.load_dataset(data.dataset, data.variant or None)
         return datasets.load_from_disk(data.directory)
-    except (OSError, ValueError) as error:
+    except Exception as error:  # It passes on whatever the reader of a format raises.
         option = "dataset" if data.dataset else "directory"
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise ConfigError(
-            f"config.data.{option} is {getattr(data, option)!r}: {reason}; expected a name for "
+            f"config.data.{option} is {getattr(data, option)!r}: {reason_of(error)}; expected a name for "
             "datasets.load_dataset in config.data.dataset, or a folder for "
             "datasets.load_from_disk in config.data.directory"
         ) from None
