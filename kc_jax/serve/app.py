@@ -5,6 +5,7 @@ import contextlib
 import dataclasses
 import json
 import pathlib
+import reprlib
 import time
 
 from fastapi import FastAPI, HTTPException, Query, Request
@@ -135,7 +136,7 @@ async def _explain(request: Request, error: RequestValidationError) -> JSONRespo
     del request
     first = error.errors()[0]
     why = first["msg"]
-    return _error(422, f"{first['loc'][-1]} is {first['input']!r}: {why[0].lower()}{why[1:]}")
+    return _error(422, f"{first['loc'][-1]} is {reprlib.repr(first['input'])}: {why[0].lower()}{why[1:]}")
 
 
 def _error(status: int, detail: str, headers: dict | None = None) -> JSONResponse:

@@ -87,8 +87,8 @@ CASES = [
              "not the manifest", COPY),
     manifest("files of somebody else", lambda m: {**m, "files": {
         **m["files"], "../../etc/passwd": {"bytes": 1, "sha256": "0"}}}, "not the manifest", COPY),
-    case("no images named", PREDICT, "the following arguments are required: images"),
-    case("no bundle named", "kc_jax.predict a.png", "required: --bundle"),
+    case("no images named", PREDICT, "arguments are required", "images"),
+    case("no bundle named", "kc_jax.predict a.png", "arguments are required", "--bundle"),
     case("no names wanted", f"{ONE} --top=0", "--top", "0 is not above 0"),
     case("names that are no number", f"{ONE} --top=many", "--top", "'many'"),
     case("no threads", f"{ONE} --threads=-1", "--threads", "-1 is not above 0"),

@@ -9,7 +9,7 @@ import safetensors.numpy
 from kc_jax import artifacts
 from kc_jax.core import label_space
 from kc_jax.train.checkpoint import Checkpoints
-from kc_jax.train.state import TrainState
+from kc_jax.train.state import TrainState, digest
 from tests.data.pictures import write
 from tests.faults.bad_teachers import DATA
 from tests.faults.case import Case
@@ -25,7 +25,7 @@ WEIGHTS = (
     "--config.model.backbone_init_from={root}/weights.safetensors "
     "--config.model.backbone_options.resnet50.stage_sizes='(1,)'"
 )
-COMPLETE = {"inputs": {"training": {}}, "complete": True, "digest": "0"}
+COMPLETE = {"inputs": {"training": {}}, "complete": True, "num_steps": 1}
 SPACE = label_space.from_sizes([3, 3]).to_json()
 ELSEWHERE = "that trains it"
 
@@ -40,8 +40,8 @@ def network(name, *words, manifest=COMPLETE, space=SPACE, params=None, spoil=Non
     Args:
       name: of the case.
       *words: of the message.
-      manifest: text, or what is written as JSON; None writes none.
-      space: text of the label space; None writes none.
+      manifest: of the network; the digest of ``params`` is added.
+      space: text of the label space.
       params: of a checkpoint; None writes none.
       spoil: what is done to the folder at last.
       command: to run.
@@ -49,11 +49,10 @@ def network(name, *words, manifest=COMPLETE, space=SPACE, params=None, spoil=Non
     def make(root):
         folder = root / "net"
         folder.mkdir()
-        texts = {artifacts.MANIFEST: manifest, artifacts.LABEL_SPACE: space}
+        facts = manifest if params is None else {**manifest, "digest": digest({"params": params})}
+        texts = {artifacts.MANIFEST: json.dumps(facts), artifacts.LABEL_SPACE: space}
         for file, text in texts.items():
-            if text is not None:
-                text = text if isinstance(text, str) else json.dumps(text)
-                (folder / file).write_text(text, encoding="utf-8")
+            (folder / file).write_text(text, encoding="utf-8")
         if params is not None:
             with Checkpoints(folder / artifacts.CHECKPOINTS) as checkpoints:
                 checkpoints.save(1, TrainState(jnp.int32(1), params, {}, {}))
@@ -97,7 +96,7 @@ CASES = [
          "same architecture", make=lambda root: safetensors.numpy.save_file(
              {"a": np.zeros(3, np.float32)}, root / "weights.safetensors")),
     case("folder as weights", WEIGHTS.replace("/weights.safetensors", ""),
-         "which is neither a file nor a trained network"),
+         "which is neither a file nor", "expected a safetensors file"),
     case("frozen without weights", f"kc_jax.main {DATA} --config.model.backbone_freeze=true",
          "config.model.backbone_freeze", "config.model.backbone_init_from is empty"),
     case("export of no student", f"kc_jax.main {DATA} --stages=export",
