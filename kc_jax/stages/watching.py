@@ -1,4 +1,4 @@
-"""What a training says of itself besides its metrics, and of a loss that is not a number or high."""
+"""What a training says of itself besides its metrics, and of losses that are none or too high."""
 
 import json
 import math
@@ -104,10 +104,12 @@ def going_on(directory: pathlib.Path, last_step: Callable[[], int | None]) -> Ca
     """
     def sentence() -> str:
         step = last_step()
-        where = "no checkpoint was saved yet, so the same command begins anew" if step is None else (
-            f"the last good checkpoint is that of step {step} in "
-            f"{directory / artifacts.CHECKPOINTS}, from which the same command goes on"
-        )
+        where = "no checkpoint was saved yet, so the same command begins anew"
+        if step is not None:
+            where = (
+                f"the last good checkpoint is that of step {step} in "
+                f"{directory / artifacts.CHECKPOINTS}, from which the same command goes on"
+            )
         return (
             f"; {where}: add --config.running.may_leave_out=10 to leave such steps out, or --redo "
             "this stage with other options"

@@ -85,11 +85,12 @@ CASES = [
     case("negative seed", f"{SMOKE} --config.data.seed=-1", "config.data.seed is -1", "at least 0"),
     case("view seed beyond 64 bits", f"{NOISE} --config.data.seed=99999999999999999999",
          "config.data.seed is 99999999999999999999", "less than"),
-    case("empty batches", f"{SMOKE} --config.student.batch_size=0", "config.student.batch_size is 0",
-         "more than 0"),
+    case("empty batches", f"{SMOKE} --config.student.batch_size=0",
+         "config.student.batch_size is 0", "more than 0"),
     case("batches that devices cannot share", f"{NOISE} --config.generalist.microbatches=7",
          "batch_size of generalist", "7"),
-    case("more devices than there are", f"{NOISE} --config.mesh.model=64", "mesh.model is 1 × 64", "mesh.data=-1"),
+    case("more devices than there are", f"{NOISE} --config.mesh.model=64",
+         "mesh.model is 1 × 64", "mesh.data=-1"),
     case("working directory that is a file", "kc_jax.main --config=configs/eft.py:smoke "
          "--workdir={root}/run", "/run (File exists)", "--workdir=",
          make=lambda root: (root / "run").write_text("mine")),
@@ -113,7 +114,8 @@ CASES = [
     case("process that is none of them",
          f"{SMOKE} --coordinator=a:1 --num_processes=2 --process_id=2", "--process_id 2",
          "--num_processes is 2"),
-    case("processes that are no number", f"{SMOKE} --num_processes=two", "num_processes=two", "int()"),
+    case("processes that are no number", f"{SMOKE} --num_processes=two", "num_processes=two",
+         "int()"),
     case("unknown kind of predictions", "kc_jax.import_soft_targets "
          "--config=configs/eft.py:smoke --kind=odds", "kind", "odds", "probabilities|logits"),
     case("structure on no network", f"{NOISE.replace('train_generalist', 'learn_structure')} "
@@ -126,6 +128,7 @@ CASES = [
     case("clusters with a huge cell", f"{NOISE} --config.data.verticals={{root}}/c.csv", "c.csv",
          "class_id, name, vertical, cluster", make=lambda root: (root / "c.csv").write_text(
              f"class_id,name,vertical,cluster\n0,{'x' * 200_000},v,0\n")),
-    case("whole numbers for fractions", "kc_jax.main --config=configs/eft.py:smoke --stages=describe"
-         " --workdir={root}/run --config.student.optimizer.learning_rate=1", "student", kind=ACCEPTED),
+    case("whole numbers for fractions", "kc_jax.main --config=configs/eft.py:smoke "
+         "--stages=describe --workdir={root}/run --config.student.optimizer.learning_rate=1",
+         "student", kind=ACCEPTED),
 ]

@@ -16,7 +16,9 @@ DATA = (
     "--config.data.num_records=8 --config.data.image_size=8 --config.soft_targets.batch_size=4 "
 )
 IMPORT = f"kc_jax.import_soft_targets {DATA} --predictions={{root}}/p"
-ONNX = f"kc_jax.main {DATA} --stages=write_soft_targets --config.soft_targets.onnx_teachers={{root}}"
+ONNX = (
+    f"kc_jax.main {DATA} --stages=write_soft_targets --config.soft_targets.onnx_teachers={{root}}"
+)
 # Of each record the three classes of its own vertical.
 ROWS = [{"image": str(r), "class_id": 3 * (r // 4) + c, "probability": 0.5}
         for r in range(8) for c in range(3)]
@@ -124,7 +126,8 @@ CASES = [
          "1 rows are of classes outside their image's verticals", kind=SKIPPED),
     case("view beyond", [{**row, "view": 9} for row in ROWS], "the view 9",
          "config.soft_targets.num_views"),
-    Case(AREA, "no folder of ONNX files", f"{ONNX}/no", ("vertical_00.onnx is missing", "every vertical needs")),
+    Case(AREA, "no folder of ONNX files", f"{ONNX}/no",
+         ("vertical_00.onnx is missing", "every vertical needs")),
     onnx("one vertical without a file", "vertical_01.onnx is missing", "every vertical needs",
          spoil=lambda root: (root / "vertical_01.onnx").unlink()),
     onnx("no file beside it", "vertical_00.json is missing", "with the keys",

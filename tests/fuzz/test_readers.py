@@ -67,7 +67,8 @@ def as_json(value):
 @drawn(60)
 @given(st.data())
 def test_lines_of_json(place, data):
-    rows = data.draw(st.lists(st.dictionaries(st.sampled_from(COLUMNS) | NAMES, VALUES), max_size=4))
+    row = st.dictionaries(st.sampled_from(COLUMNS) | NAMES, VALUES)
+    rows = data.draw(st.lists(row, max_size=4))
     text = "\n".join(json.dumps(row, default=as_json, ensure_ascii=True) for row in rows)
     path = place / "list.jsonl"
     path.write_text(text, encoding="utf-8")

@@ -124,8 +124,9 @@ def test_the_last_state_is_looked_at_too(data_directory, tmp_path, monkeypatch):
     workdir = Workdir(tmp_path)
     last = 22
     spoiling(monkeypatch, with_nan, at_step=last)
-    with pytest.raises(NonFiniteLossError, match=f"at step {last}, .*; it left numbers in the state "
-                       "that are not finite; no checkpoint was saved yet"):
+    words = (f"at step {last}, .*; it left numbers in the state that are not finite; no checkpoint "
+             "was saved yet")
+    with pytest.raises(NonFiniteLossError, match=words):
         runner.run_stages(config, workdir, ["train_generalist"])
     assert checkpointed(workdir.generalist) == []
 

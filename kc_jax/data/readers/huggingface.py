@@ -75,8 +75,8 @@ def _load(datasets, data: Data):
     except Exception as error:  # It passes on whatever the reader of a format raises.
         option = "dataset" if data.dataset else "directory"
         raise ConfigError(
-            f"config.data.{option} is {getattr(data, option)!r}: {reason_of(error)}; expected a name for "
-            "datasets.load_dataset in config.data.dataset, or a folder for "
+            f"config.data.{option} is {getattr(data, option)!r}: {reason_of(error)}; expected a "
+            "name for datasets.load_dataset in config.data.dataset, or a folder for "
             "datasets.load_from_disk in config.data.directory"
         ) from None
 

@@ -34,7 +34,8 @@ SPLIT = "split"  # The column, where there is one.
 NEEDED = (
     "expected a .csv, .jsonl or .parquet with a column for the image (config.data.image_key: a "
     "path, or in Parquet its bytes) and one for the labels (config.data.label_key: one or several, "
-    "in CSV parted by |, cells by commas); columns split and config.data.vertical_key may stand beside them"
+    "in CSV parted by |, cells by commas); columns split and config.data.vertical_key may stand "
+    "beside them"
 )
 
 
