@@ -43,13 +43,18 @@ def verify(directory: pathlib.Path) -> dict[str, Any]:
       BundleError: names the first file that is missing or differs.
     """
     manifest = read_manifest(directory)
-    if not _is_of_a_bundle(manifest):
-        raise BundleError(
-            f"{directory / MANIFEST} is not the manifest of a bundle; copy the whole folder again"
-        )
+    other = BundleError(
+        f"{directory / MANIFEST} is not the manifest of a bundle; copy the whole folder again"
+    )
+    if not isinstance(manifest.get("files"), dict):
+        raise other
     for name in REQUIRED:
         if name not in manifest["files"]:
             raise BundleError(f"{directory / MANIFEST} does not list {name}; export it anew")
+    if "name" not in manifest or not all(
+        _is_described(name, facts) for name, facts in manifest["files"].items()
+    ):
+        raise other
     for name, wanted in manifest["files"].items():
         path = directory / name
         if not path.is_file():
@@ -68,13 +73,10 @@ def verify(directory: pathlib.Path) -> dict[str, Any]:
     return manifest
 
 
-def _is_of_a_bundle(manifest: dict[str, Any]) -> bool:
-    """Tells whether a manifest has a name, and of every file in the folder bytes and SHA-256."""
-    listed = manifest.get("files")
-    return "name" in manifest and isinstance(listed, dict) and all(
-        isinstance(facts, dict) and {"bytes", "sha256"} <= facts.keys()
-        and pathlib.Path(name).name == name for name, facts in listed.items()
-    )
+def _is_described(name: str, facts: Any) -> bool:
+    """Tells whether a file is one of the folder, and its bytes and SHA-256 are given."""
+    is_in_folder = pathlib.PurePath(name).name == name
+    return is_in_folder and isinstance(facts, dict) and {"bytes", "sha256"} <= facts.keys()
 
 
 def read_manifest(directory: pathlib.Path) -> dict[str, Any]:
