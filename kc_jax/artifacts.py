@@ -37,6 +37,7 @@ LABEL_SPACE = "label_space.json"
 AUXILIARY = "auxiliary.json"
 METRICS = "metrics.jsonl"
 NON_FINITE_LOSS = "non_finite_loss.json"
+LOSS_SPIKES = "loss_spikes.jsonl"
 
 
 def safe_name(name: str) -> str:

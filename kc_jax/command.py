@@ -5,6 +5,7 @@ import os
 import pathlib
 import re
 import sys
+import traceback
 from collections.abc import Callable
 
 from absl import app, flags, logging
@@ -63,6 +64,17 @@ def positive_number(text: str) -> int:
     return value
 
 
+def number_within(low: float, high: float, kind: type = int) -> Callable[[str], float]:
+    """Gives the type of an `argparse` option that takes the numbers between two, and these."""
+    def number(text: str) -> float:
+        value = kind(text)
+        if not low <= value <= high:
+            raise argparse.ArgumentTypeError(f"{text} is not within {low} to {high}")
+        return value
+
+    return number
+
+
 def _start(main: Callable, argv) -> None:
     logging.set_verbosity(logging.WARNING)
     if argv[1:]:
@@ -79,8 +91,9 @@ def _parse(argv):
         rest = flags.FLAGS(argv)
         _CONFIG.value.keys()  # A file that could not be loaded says so at first use.
         return rest
-    except (flags.Error, AttributeError, KeyError, TypeError, OSError) as error:
-        sys.exit(f"kc_jax: {explain(error)}")
+    except Exception as error:  # A configuration file is a program, and may raise anything.
+        file = next((word for word in argv if word.startswith("--config=")), "")
+        sys.exit(f"kc_jax: {explain(error, file.removeprefix('--config=').split(':')[0])}")
 
 
 def _package_root(config: str) -> pathlib.Path:
@@ -91,16 +104,36 @@ def _package_root(config: str) -> pathlib.Path:
     return folder
 
 
-def explain(error: Exception) -> str:
-    """Gives the one line of a library's message that a person can act on."""
+def explain(error: Exception, file: str = "") -> str:
+    """Gives the one line of a library's message that a person can act on.
+
+    Args:
+      error: raised where flags are parsed and the configuration file is run.
+      file: path of the configuration file, if one was given.
+    """
     text = str(error).replace("\\n", "\n").replace("\\'", "'").strip()
     suggestion = re.search(r'Did you mean "(.+)" instead of "(.+)"', text)
     if suggestion:
         right, wrong = suggestion.groups()
         return f"config option {wrong!r} is unknown; did you mean {right!r}?"
+    if file and ("no attribute 'get_config'" in text or "other than None" in text):
+        return f"{file} has no function get_config that returns a ConfigDict; give it one"
+    line = _line_in(error, file)
+    if line:
+        reason = text.splitlines()[0] if text else "no reason given"
+        return f"{file} fails in line {line}: {type(error).__name__}: {reason}; mend it there"
     if isinstance(error, AttributeError | KeyError):
         return f"config option {text.strip(chr(34))} is unknown"
     if isinstance(error, OSError):
-        return f"the configuration file cannot be read: {text.splitlines()[-1].strip()}"
+        reason = text.splitlines()[-1].strip()
+        return f"the configuration file cannot be read: {reason}; give --config=FILE.py"
     causes = re.findall(r"^\s*\w*Error: (.+)$", text, re.MULTILINE)
-    return causes[-1] if causes else text.splitlines()[0]
+    return causes[-1] if causes else (text.splitlines() or [type(error).__name__])[0]
+
+
+def _line_in(error: Exception, file: str) -> int | None:
+    """Gives the line of a file that an error arose in, or in what it called; else None."""
+    if isinstance(error, SyntaxError) and error.filename == file:
+        return error.lineno
+    frames = traceback.extract_tb(error.__traceback__)
+    return next((frame.lineno for frame in reversed(frames) if frame.filename == file), None)

@@ -18,6 +18,7 @@ from kc_jax.options import (
     NotNegative,
     OneOf,
     Positive,
+    Seed,
     Share,
     SomeOf,
     Within,
@@ -135,7 +136,7 @@ class Data:
     channels: Positive
     augmentation: View
     test_augmentation: View
-    seed: NotNegative
+    seed: Seed
     test_views: Positive
     judged_on: Annotated[str, OneOf("test", "validation")]
     hold_out: bool
@@ -477,7 +478,7 @@ class Config:
     """
 
     name: str
-    seed: NotNegative
+    seed: Seed
     stages: tuple[str, ...]
     data: Data
     model: Model

@@ -6,6 +6,7 @@ A field's type is annotated with its constraints, as in ``Annotated[int, Above(0
 import dataclasses
 import difflib
 import itertools
+import math
 import typing
 from typing import Annotated, Any
 
@@ -157,6 +158,7 @@ class NameOtherThan(Words):
 
 Positive = Annotated[int, Above(0)]
 NotNegative = Annotated[int, AtLeast(0)]
+Seed = Annotated[int, AtLeast(0), Below(2**32)]
 Share = Annotated[float, Within(0, 1)]
 
 
@@ -213,6 +215,8 @@ def _value(hint, value, path: str):
     built = _typed(kind, value, path)
     for constraint in constraints:
         constraint.check(path, built)
+    if kind is float and not math.isfinite(built):
+        raise ConfigError(f"{path} is {built!r}; expected a finite number")
     return built
 
 

@@ -5,14 +5,15 @@ done but some files could not be read as images, each named on stderr.
 """
 
 import argparse
+import io
 import os
 import pathlib
 import sys
 from collections.abc import Iterator, Sequence
 
 from kc_jax import command
-from kc_jax.data.images import SUFFIXES
-from kc_jax.errors import UserError
+from kc_jax.data.images import SUFFIXES, name_of
+from kc_jax.errors import UserError, one_line
 
 SOME_WERE_BAD = 3
 
@@ -47,6 +48,8 @@ def list_images(names: Sequence[str]) -> Iterator[str]:
     """
     for name in names:
         if name == "-":
+            if isinstance(sys.stdin, io.TextIOWrapper):
+                sys.stdin.reconfigure(errors="surrogateescape")  # As names of arguments are read.
             yield from (line.rstrip("\n") for line in sys.stdin if line.strip())
         elif os.path.isdir(name):
             yield from _images_in(name)
@@ -79,13 +82,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
         verticals=[name for name in options.verticals.split(",") if name], threads=options.threads,
     )
     num_bad = 0
-    with open_writer(options.format, options.output) as write:
-        for answer in answers:
-            if answer.error is None:
-                write(answer.file, answer.names)
-            else:
-                num_bad += 1
-                print(f"kc_jax: {answer.file} is {answer.error}", file=sys.stderr, flush=True)
+    try:
+        with open_writer(options.format, options.output) as write:
+            for answer in answers:
+                file = name_of(answer.file)
+                if answer.error is None:
+                    write(file, answer.names)
+                else:
+                    num_bad += 1
+                    line = one_line(f"kc_jax: {file} is {answer.error}")
+                    print(line, file=sys.stderr, flush=True)
+    except MemoryError:
+        raise UserError(
+            f"--batch_size={options.batch_size} images do not fit into memory; lower it"
+        ) from None
     if num_bad:
         print(f"kc_jax: {num_bad} files were skipped", file=sys.stderr)
     return SOME_WERE_BAD if num_bad else 0

@@ -198,8 +198,24 @@ def _run_setting(study, root: pathlib.Path, seed: int, setting: str) -> dict:
     return kind.read(config, workdir, list(variants))
 
 
+def _check(study) -> None:
+    """Refuses a study without all that makes one.
+
+    Raises:
+      ConfigError: names what is missing.
+    """
+    kind_of(study)
+    for name in ("title", "base", "seeds"):
+        if not study.get(name):
+            raise ConfigError(
+                f"config.{name} is missing or empty; a study has a title, a base that is varied, "
+                "and seeds"
+            )
+
+
 def main(study, workdir: str | None):
     """Runs a study and prints its tables."""
+    _check(study)
     root = pathlib.Path(workdir or f"runs/{study.get('name', 'study')}")
     kind, variants = kind_of(study)
     results = run_study(study, root)

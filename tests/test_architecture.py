@@ -14,7 +14,7 @@ import pytest
 ROOT = pathlib.Path(__file__).parents[1]
 LEAVES = {
     "artifacts", "caches", "checksums", "config", "disk_space", "environment", "errors", "options",
-    "host_watch", "hosts", "preemption", "progress", "run_lock", "sharding", "workdir",
+    "host_watch", "hosts", "preemption", "progress", "run_lock", "sharding", "tables", "workdir",
 }
 LOWER = LEAVES | {"core"}
 BUNDLE = {"bundle", "checksums", "core", "data.images", "errors"}  # Not the code of the networks.
@@ -28,7 +28,8 @@ MAY_IMPORT = {
     "host_watch": {"artifacts", "errors", "host_watch", "hosts", "preemption"},
     "progress": {"hosts", "progress"},
     "run_lock": {"run_lock", "errors"},
-    "core": {"core", "errors"},
+    "tables": {"tables"},
+    "core": {"core", "errors", "tables"},
     "sharding": {"sharding", "errors", "hosts"},
     "caches": {"caches"},
     "disk_space": {"disk_space", "errors"},

@@ -216,6 +216,23 @@ def test_nan_is_no_rate(path, words):
 
 
 @pytest.mark.parametrize("path", [
+    "student.optimizer.learning_rate", "generalist.num_epochs", "data.min_confidence",
+    "student.self_paced.scale",
+])
+@pytest.mark.parametrize("value", [float("inf"), float("nan")])
+def test_numbers_are_finite(path, value):
+    with pytest.raises(ConfigError, match=f"config.{path} is {value}; expected (a finite|more th)"):
+        config.build(changed(path, value))
+
+
+@pytest.mark.parametrize("path", ["seed", "data.seed"])
+def test_seeds_fit_into_32_bits(path):
+    config.build(changed(path, 2**32 - 1))
+    with pytest.raises(ConfigError, match=f"config.{path} is {2**32}; expected less than {2**32}"):
+        config.build(changed(path, 2**32))
+
+
+@pytest.mark.parametrize("path", [
     "student.distill_weight", "student.optimizer.warmup", "evaluation.wanted_precision",
 ])
 @pytest.mark.parametrize("value", [-0.1, 1.1, float("nan")])

@@ -39,9 +39,18 @@ def verify(directory: pathlib.Path) -> dict[str, Any]:
       BundleError: names the first file that is missing or differs.
     """
     manifest = read_manifest(directory)
+    other = BundleError(
+        f"{directory / MANIFEST} is not the manifest of a bundle; copy the whole folder again"
+    )
+    if not isinstance(manifest.get("files"), dict):
+        raise other
     for name in REQUIRED:
         if name not in manifest["files"]:
             raise BundleError(f"{directory / MANIFEST} does not list {name}; export it anew")
+    if "name" not in manifest or not all(
+        _is_described(name, facts) for name, facts in manifest["files"].items()
+    ):
+        raise other
     for name, wanted in manifest["files"].items():
         path = directory / name
         if not path.is_file():
@@ -58,6 +67,12 @@ def verify(directory: pathlib.Path) -> dict[str, Any]:
                 "replaced: copy the whole folder again"
             )
     return manifest
+
+
+def _is_described(name: str, facts: Any) -> bool:
+    """Tells whether a file is one of the folder, and its bytes and SHA-256 are given."""
+    is_in_folder = pathlib.PurePath(name).name == name
+    return is_in_folder and isinstance(facts, dict) and {"bytes", "sha256"} <= facts.keys()
 
 
 def read_manifest(directory: pathlib.Path) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from kc_jax.bundle.loaded import Name
-from kc_jax.errors import UserError
+from kc_jax.errors import UserError, one_line
 
 ROW_GROUP = 4096  # Rows of a Parquet file that are held back and written together.
 
@@ -24,7 +24,7 @@ def as_fields(names: list[Name]) -> list[dict[str, Any]]:
 
 def as_text(file: str, names: list[Name]) -> str:
     """Gives an image's names as lines that people read."""
-    lines = [file]
+    lines = [one_line(file)]
     for name in names:
         place = " < ".join([*(ancestor.name for ancestor in name.ancestors), name.vertical])
         doubt = "  (below the vertical's threshold)" if name.above_threshold is False else ""
@@ -50,6 +50,10 @@ def open_writer(kind: str, output: str | None) -> Iterator[Callable[[str, list[N
         raise OutputError(f"--output={output} is a folder; give the name of a file") from None
     except FileNotFoundError:
         raise OutputError(f"--output={output} is in a folder that does not exist") from None
+    except (NotADirectoryError, PermissionError) as error:
+        raise OutputError(
+            f"--output={output} cannot be written: {error.strerror}; name another file"
+        ) from None
 
 
 @contextlib.contextmanager

@@ -9,7 +9,9 @@ GRAMMAR = (
     "FC<width>-SC(<width>,<generic width>), as in FC4096-SC512 or FC4096-SC(512,128), or "
     f"{LINEAR} for no top layers"
 )
-_PATTERN = re.compile(r"(FC|SC)(\d+)-(FC|SC)(?:(\d+)|\((\d+),(\d+)\))")
+_PATTERN = re.compile(
+    r"(FC|SC)(\d{1,9})-(FC|SC)(?:(\d{1,9})|\((\d{1,9}),(\d{1,9})\))", re.ASCII
+)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,11 +1,11 @@
 """Classes, their verticals and their ancestors."""
 
 import collections
-import csv
 import dataclasses
 import functools
 import hashlib
 import json
+import reprlib
 from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
@@ -200,11 +200,11 @@ def read_csv(path) -> LabelSpace:
     Raises:
       LabelSpaceError: names the file, the row or class, and the remedy.
     """
-    with open(path, encoding="utf-8-sig", newline="") as file:
-        rows = list(csv.DictReader(file))
+    from kc_jax import tables  # Not needed by who uses a bundle.
+
     try:
-        return from_rows(rows)
-    except LabelSpaceError as error:
+        return from_rows(tables.read_csv(path)[1])
+    except ValueError as error:
         raise LabelSpaceError(f"{path}: {error}") from None
 
 
@@ -249,7 +249,7 @@ def _check_columns(rows) -> None:
     if missing:
         raise LabelSpaceError(
             f"column {missing[0]!r} is missing; expected class_id, name, vertical and path "
-            f"or parent, found {', '.join(map(str, rows[0]))}"
+            f"or parent, parted by commas; found {', '.join(map(str, rows[0]))}"
         )
 
 
@@ -258,7 +258,7 @@ def _class_id(row) -> int:
         return int(row["class_id"])
     except (TypeError, ValueError):
         raise LabelSpaceError(
-            f"class_id {row['class_id']!r} of {row.get('name')!r} is not a whole number"
+            f"class_id {reprlib.repr(row['class_id'])} of {row.get('name')!r} is not a whole number"
         ) from None
 
 
@@ -277,6 +277,8 @@ def _check_ids(ids) -> None:
 def _check_unique(rows, paths, verticals) -> None:
     seen: dict[tuple, str] = {}
     for row, path, vertical in zip(rows, paths, verticals, strict=True):
+        if row["name"] in (None, ""):
+            raise LabelSpaceError(f"class {row['class_id']} has no name; give it one")
         if not vertical:
             raise LabelSpaceError(
                 f"class {row['class_id']} ({row['name']!r}) has no vertical; name one"

@@ -5,6 +5,7 @@ import pathlib
 
 import numpy as np
 
+from kc_jax import tables
 from kc_jax.core.label_space import LabelSpace
 from kc_jax.errors import UserError
 
@@ -43,9 +44,8 @@ def read(path: pathlib.Path, space: LabelSpace) -> tuple[int, ...]:
       ClassGroupsError: there is no such file, or it is about other classes.
     """
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            rows = sorted(csv.DictReader(file), key=lambda row: int(row["class_id"]))
-            groups = tuple(int(row["cluster"]) for row in rows)
+        rows = sorted(tables.read_csv(path)[1], key=lambda row: int(row["class_id"]))
+        groups = tuple(int(row["cluster"]) for row in rows)
     except (OSError, KeyError, ValueError, TypeError) as error:
         raise ClassGroupsError(
             f"{path} cannot be read as groups of classes ({type(error).__name__}: {error}); "

@@ -1,7 +1,11 @@
 """What every reader of images gives: entries by position, each with its labels and its bytes."""
 
 import dataclasses
+import math
+import os
 import pathlib
+import reprlib
+import stat
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -10,6 +14,7 @@ import numpy as np
 from kc_jax.config import ConfigError, Data
 from kc_jax.core import label_space as label_spaces
 from kc_jax.core.label_space import LabelSpace
+from kc_jax.errors import one_line
 
 NEEDED_COLUMNS = ("image_key", "label_key")
 COLUMNS = (*NEEDED_COLUMNS, "vertical_key", "id_key", "confidence_key")
@@ -107,7 +112,7 @@ def notes_on_splits(names: Iterable[str], roles: Mapping[str, str | None]) -> tu
 
 def some(names: Sequence[str]) -> str:
     """Lists names, of many the first."""
-    return ", ".join(names[:NAMED]) + (", …" if len(names) > NAMED else "")
+    return one_line(", ".join(names[:NAMED])) + (", …" if len(names) > NAMED else "")
 
 
 def values_of(value: Any) -> list:
@@ -115,7 +120,7 @@ def values_of(value: Any) -> list:
     if value is None or (isinstance(value, str) and not value.strip()):
         return []
     values = value if isinstance(value, list | tuple) else np.atleast_1d(value).tolist()
-    return [x.item() if isinstance(x, np.generic) else x for x in values]
+    return [x.item() if isinstance(x, np.generic) else x for x in values if x is not None]
 
 
 def labels_of(
@@ -134,8 +139,10 @@ def labels_of(
       The labels, as ``vertical/label`` where verticals are given.
 
     Raises:
-      ConfigError: there are several verticals or confidences, but not as many as labels.
+      ConfigError: there are several verticals or confidences, but not as many as labels; or they
+        are of another kind than these are.
     """
+    _check_kinds(where, labels, verticals, confidences)
     for option, values in (("vertical_key", verticals), ("confidence_key", confidences)):
         if len(values) > 1 and len(values) != len(labels):
             raise ConfigError(
@@ -149,6 +156,41 @@ def labels_of(
     kept = [i for i, label in enumerate(labels) if label != ""
             and (not confidences or confidences[i] >= data.min_confidence)]
     return tuple(f"{verticals[i]}/{labels[i]}" if verticals else labels[i] for i in kept)
+
+
+def _check_kinds(where: str, labels: list, verticals: list, confidences: list) -> None:
+    for option, values in (("label_key", labels), ("vertical_key", verticals)):
+        for value in values:
+            if not isinstance(value, str | int) or isinstance(value, bool):
+                raise ConfigError(
+                    f"{where} has {reprlib.repr(value)} (config.data.{option}); expected text or a "
+                    "whole number"
+                )
+    for value in confidences:
+        if not isinstance(value, int | float) or math.isnan(value):
+            raise ConfigError(
+                f"{where} has the confidence {reprlib.repr(value)} (config.data.confidence_key); "
+                "expected a number"
+            )
+
+
+def reason_of(error: Exception) -> str:
+    """Gives the first line of what a library says, or the kind of its error where it says none."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
+
+
+def read_file(path: str | os.PathLike[str]) -> bytes:
+    """Reads an image's file.
+
+    Raises:
+      OSError: there is none, or it is none that ends: a device or a pipe; or a folder.
+    """
+    try:
+        if not stat.S_ISREG(os.stat(path).st_mode):
+            raise OSError("not an ordinary file")
+    except ValueError as error:  # No file has a byte of 0 in its name.
+        raise OSError(str(error)) from None
+    return pathlib.Path(path).read_bytes()
 
 
 def existing_directory(data: Data, example: str) -> pathlib.Path:

@@ -3,6 +3,7 @@
 import contextlib
 import io
 import math
+import os
 from collections.abc import Iterator
 
 import numpy as np
@@ -25,6 +26,11 @@ class BadImageError(ValueError):
     def __init__(self, kind: str, detail: str):
         super().__init__(f"{kind}: {detail}")
         self.kind, self.detail = kind, detail
+
+
+def name_of(path: str) -> str:
+    """Gives a file's path as text that can be written, whatever bytes are in it."""
+    return os.fsencode(path).decode("utf-8", "replace")
 
 
 def fit_square(

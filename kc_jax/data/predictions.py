@@ -108,7 +108,7 @@ def find(path: str, kind: str) -> Predictions:
 def _schema(file: pathlib.Path) -> pa.Schema:
     try:
         return ds.dataset(file, format=FORMATS[file.suffix]).schema
-    except (pa.ArrowInvalid, OSError) as error:
+    except (pa.ArrowException, OSError) as error:
         raise _unreadable(file, error) from None
 
 
@@ -178,8 +178,9 @@ def _batches(file: pathlib.Path, columns: list[str]) -> Iterator[pa.RecordBatch]
                     raise PredictionsError(
                         f"{file} has rows without {name!r}; give each row a value, or leave it out"
                     )
+            batch.validate(full=True)  # Text that is no UTF-8 would be noticed later, or never.
             yield batch
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, pa.ArrowTypeError) as error:
+    except (pa.ArrowException, OSError) as error:
         raise _unreadable(file, error) from None
 
 

@@ -1,6 +1,7 @@
 """Packs images of yours once: listed, looked at, selected, written; a killed run goes on."""
 
 import contextlib
+import dataclasses
 import fcntl
 import functools
 import hashlib
@@ -16,7 +17,7 @@ from typing import Any
 from kc_jax import artifacts, checksums
 from kc_jax.config import ConfigError, Data
 from kc_jax.data import inspection, packed, selection
-from kc_jax.data.collection import Collection, given_label_space
+from kc_jax.data.collection import Collection, Entry, given_label_space, reason_of
 from kc_jax.data.packed import Packed
 from kc_jax.data.preparation_report import report
 from kc_jax.data.readers import folder, huggingface, manifest, tfds
@@ -45,10 +46,9 @@ def prepared_directory(data: Data, cache: pathlib.Path) -> pathlib.Path:
     """Names the folder of a source's packed images: ``config.data.prepared``, or one in a cache."""
     if data.prepared:
         return pathlib.Path(data.prepared)
-    options = _options(data)
-    what = next((options[x] for x in ("dataset", "manifest", "directory") if options.get(x)), "")
-    name = pathlib.Path(what).stem or "images"
-    return cache / "prepared" / f"{artifacts.safe_name(name)}-{artifacts.fingerprint(options)}"
+    name = pathlib.Path(_origin(data)).stem or "images"
+    digest = artifacts.fingerprint(_options(data))
+    return cache / "prepared" / f"{artifacts.safe_name(name)}-{digest}"
 
 
 def prepare(
@@ -109,6 +109,12 @@ def _options(data: Data) -> dict[str, Any]:
     }
 
 
+def _origin(data: Data) -> str:
+    """Gives the dataset's name, or the path of a table or a folder."""
+    options = _options(data)
+    return next((options[x] for x in ("dataset", "manifest", "directory") if options.get(x)), "")
+
+
 def _as_json(inputs: dict) -> dict:
     """Gives what is read back after the inputs were written: tuples become lists."""
     return json.loads(json.dumps(inputs))
@@ -116,9 +122,32 @@ def _as_json(inputs: dict) -> dict:
 
 def _open(data: Data) -> Collection:
     try:
-        return READERS[data.source][0](data)
+        found = READERS[data.source][0](data)
     except OSError as error:
-        raise ConfigError(f"{error.filename} cannot be read: {error.strerror}") from None
+        where, reason = error.filename or _origin(data), error.strerror or error
+        raise ConfigError(f"{where} cannot be read: {reason}") from None
+    if not found.size:
+        raise ConfigError(
+            f"{_origin(data)} has no images (config.data.source is {data.source!r}); expected some "
+            "of every class"
+        )
+    return dataclasses.replace(found, read=_naming(_origin(data), found.read))
+
+
+def _naming(origin: str, read: Callable[[int], Entry]) -> Callable[[int], Entry]:
+    """Names a record that a library cannot read, as where a file of its dataset is missing."""
+    def named(position: int) -> Entry:
+        try:
+            return read(position)
+        except UserError:
+            raise
+        except Exception as error:
+            raise ConfigError(
+                f"record {position} of {origin} cannot be read: {reason_of(error)}; fetch or "
+                "prepare the dataset anew"
+            ) from None
+
+    return named
 
 
 def _check_is_ours(directory: pathlib.Path) -> None:

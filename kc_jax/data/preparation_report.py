@@ -8,12 +8,12 @@ from rich.console import Console
 from rich.table import Table
 
 from kc_jax.core.label_space import LabelSpace
-from kc_jax.data import images
+from kc_jax.data import selection
 from kc_jax.data.collection import some
 from kc_jax.data.packed import LABEL_CSV, LEFT_OUT, Packed
+from kc_jax.errors import one_line
 
 FEW = 10  # Training images below which a class is named.
-REMEDIES = {images.TOO_LARGE: "config.data.max_pixels says how large one may be"}
 
 
 def report(packed: Packed) -> str:
@@ -96,6 +96,6 @@ def _left_out(packed: Packed, num_records: int) -> list[str]:
     for kind, count in kinds.most_common():
         first = next(row for row in rows if row["kind"] == kind)
         detail = f" ({first['detail']})" if first["detail"] else ""
-        remedy = f"; {REMEDIES[kind]}" if kind in REMEDIES else ""
-        lines.append(f"  {count:,} {kind}, such as {first['key']}{detail}{remedy}")
+        named = one_line(f"{first['key']}{detail}")
+        lines.append(f"  {count:,} {kind}, such as {named}{selection.remedy_of(kind)}")
     return lines

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from kc_jax.config import ConfigError
 from kc_jax.core import label_space as label_spaces
 from kc_jax.core.label_space import LabelSpace
+from kc_jax.data import images
 from kc_jax.data.hold_out import hold_out
 from kc_jax.data.inspection import Finding
 
@@ -75,6 +76,7 @@ def select(
     out: dict[int, tuple[str, str]] = {
         i: (finding.kind, finding.detail) for i, finding in enumerate(findings) if finding.kind
     }
+    _check_some_are_left(findings, out)
     notes: tuple[str, ...] = ()
     if given is None and _is_flat(findings):
         findings = [_in_one_vertical(finding) for finding in findings]
@@ -105,7 +107,8 @@ def select(
                      for i in sorted(split_of) if split_of[i] == split)
         for split in SPLITS
     }
-    _check_verticals(space, splits)
+    is_parted = any(finding.split is None for finding in findings)
+    _check_verticals(space, splits, test_share if is_parted else None)
     left_out = tuple((findings[i].key, *out[i]) for i in sorted(out))
     return Selection(space, splits, left_out, untrained, unknown, notes)
 
@@ -184,8 +187,8 @@ def _finder(space: LabelSpace):
             for name in (label, path.rsplit("/", 1)[-1]):
                 if name in ids_of_name:  # A name of several classes says nothing.
                     return ids_of_name[name][0] if len(ids_of_name[name]) == 1 else None
-        is_id = str(label).isdecimal() and int(label) < space.num_classes
-        return int(label) if is_id else None
+        is_id = str(label).isdecimal() and len(str(label)) < 19  # Longer ones are slow to read.
+        return int(label) if is_id and int(label) < space.num_classes else None
 
     return class_id_of
 
@@ -254,17 +257,32 @@ def _check_some_are_left(findings, out: dict) -> None:
             f"none of the {len(findings)} images can be used ("
             + ", ".join(f"{count} {kind}" for kind, count in kinds)
             + f"); the first is {findings[first].key!r}: {' '.join(out[first])}"
+            + remedy_of(out[first][0])
         )
 
 
-def _check_verticals(space: LabelSpace, splits: dict[str, Sequence[Kept]]) -> None:
+def remedy_of(kind: str) -> str:
+    """Says, after a semicolon, what to do about images of a kind that are left out, if anything."""
+    remedies = {images.TOO_LARGE: "config.data.max_pixels says how large one may be"}
+    return f"; {remedies[kind]}" if kind in remedies else ""
+
+
+def _check_verticals(
+    space: LabelSpace, splits: dict[str, Sequence[Kept]], test_share: float | None
+) -> None:
+    """Refuses verticals that lack images; ``test_share`` where it parted them, else None."""
+    remedies = dict.fromkeys(SPLITS, (
+        ", or, to test on a part of all images, set --config.data.test_split=held_out (with "
+        "--config.data.train_split=train+test where both splits are to be parted)"
+    ))
+    if test_share is not None:
+        remedies = {"train": "", "test": f", or raise config.data.test_share above {test_share}"}
     for split in SPLITS:
         seen = {int(space.vertical_of_class[c]) for kept in splits[split] for c in kept.labels}
         missing = [name for v, name in enumerate(space.verticals) if v not in seen]
         if missing:
             raise ConfigError(
                 f"{len(missing)} of {space.num_verticals} verticals have no image left for "
-                f"{split}, such as {missing[0]!r}; give them some or take them out, or, to test on "
-                "a part of all images, set --config.data.test_split=held_out (with "
-                "--config.data.train_split=train+test where both splits are to be parted)"
+                f"{split}, such as {missing[0]!r}; give them some or take them out"
+                + remedies[split]
             )

@@ -102,6 +102,11 @@ def given_verticals(data: Data) -> LabelSpace:
         return given
     if data.source == "glyph_tree":
         return label_spaces.from_rows(glyphs.label_rows(data.variant))
+    if data.num_verticals > data.num_classes:
+        raise ConfigError(
+            f"config.data.num_verticals is {data.num_verticals} but config.data.num_classes "
+            f"{data.num_classes}; every vertical needs a class"
+        )
     smaller, larger = divmod(data.num_classes, data.num_verticals)
     sizes = [smaller + (v < larger) for v in range(data.num_verticals)]
     return label_spaces.from_sizes(sizes)

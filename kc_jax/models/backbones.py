@@ -110,13 +110,27 @@ def make_backbone(name: str, **options: Any) -> nn.Module:
     if name not in BACKBONES:
         raise ValueError(_unknown("backbone", name, BACKBONES))
     backbone = BACKBONES[name]
-    choices = {field.name for field in dataclasses.fields(backbone)} - {"parent", "name"}
+    defaults = {field.name: field.default for field in dataclasses.fields(backbone)}
+    choices = defaults.keys() - {"parent", "name"}
     for option, value in options.items():
         if option not in choices:
             raise ValueError(_unknown(f"option of backbone {name!r}", option, choices))
-        if isinstance(value, list):
-            options[option] = tuple(value)
+        options[option] = value = tuple(value) if isinstance(value, list) else value
+        if not _is_alike(value, defaults[option]):
+            raise ValueError(
+                f"option {option!r} of backbone {name!r} is {value!r}; expected something like "
+                f"{defaults[option]!r}"
+            )
     return backbone(**options)
+
+
+def _is_alike(value: Any, default: Any) -> bool:
+    """Tells whether an option's value is of the kind of its default; of other kinds it is."""
+    if isinstance(default, tuple) and default:
+        return isinstance(value, tuple) and all(_is_alike(each, default[0]) for each in value)
+    if isinstance(default, float):
+        return type(value) in (int, float)
+    return type(value) is type(default) or not isinstance(default, bool | int | str)
 
 
 def _unknown(kind: str, given: str, choices: Iterable[str]) -> str:

@@ -192,7 +192,9 @@ def _read_declaration(path: pathlib.Path, channels: int) -> Declaration:
     try:
         options = {"classes": [], **json.loads(where.read_text(encoding="utf-8"))}
     except (ValueError, TypeError) as error:
-        raise OnnxError(f"{where} is no JSON object: {error}") from None
+        raise OnnxError(
+            f"{where} is no JSON object: {error}; expected one with the keys {', '.join(_KEYS)}"
+        ) from None
     declared = build_part(Declaration, options, str(where))
     for key in ("mean", "std"):
         values = getattr(declared, key)

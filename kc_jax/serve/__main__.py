@@ -25,9 +25,15 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     number = command.positive_number
     parser.add_argument("--bundle", required=True, help="folder that the stage export wrote")
     parser.add_argument("--host", default="127.0.0.1", help="address (127.0.0.1; 0.0.0.0 for all)")
-    parser.add_argument("--port", type=int, default=8000, help="(8000; 0 takes one that is free)")
+    parser.add_argument(
+        "--port", type=command.number_within(0, 65535), default=8000,
+        help="(8000; 0 takes one that is free)",
+    )
     parser.add_argument("--batch_size", type=number, default=16, help="images at once (16)")
-    parser.add_argument("--max_wait_ms", type=float, default=3.0, help="for others (3)")
+    parser.add_argument(
+        "--max_wait_ms", type=command.number_within(0, 60_000, float), default=3.0,
+        help="for others (3)",
+    )
     for name, meaning in (
         ("max_bytes", "of a request"), ("max_pixels", "of an image"), ("max_requests", "at once"),
     ):

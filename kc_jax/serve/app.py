@@ -5,6 +5,7 @@ import contextlib
 import dataclasses
 import json
 import pathlib
+import reprlib
 import time
 
 from fastapi import FastAPI, HTTPException, Query, Request
@@ -34,6 +35,18 @@ BODY = {"requestBody": {"required": True, "content": {
         "type": "object", "properties": {"image": {"type": "string", "format": "binary"}},
     }},
 }}}
+LINE = {"application/json": {"schema": {
+    "type": "object", "properties": {"detail": {"type": "string"}}, "required": ["detail"],
+}}}
+MISTAKES = {  # Answers besides names; each says in a line what is the matter.
+    status: {"description": why, "content": LINE} for status, why in (
+        (400, "No image, a broken form, or an unknown vertical."),
+        (408, "The body did not arrive in time."),
+        (413, "Too many bytes or pixels."),
+        (422, "No image of a known format, a damaged one, or an option that cannot be."),
+        (503, "Too many requests are under way; come again after Retry-After seconds."),
+    )
+}
 
 
 def make_app(
@@ -94,7 +107,7 @@ def _add_predict(app: FastAPI, bundle: Bundle, limits: Limits, metrics: Metrics)
             "bundle": bundle.name, "calibrated": bundle.is_calibrated, "names": as_fields(names),
         }
 
-    @app.post("/v1/predict", openapi_extra=BODY)
+    @app.post("/v1/predict", openapi_extra=BODY, responses=MISTAKES)
     async def predict(
         request: Request, top: int = Query(5, ge=1, le=MAX_TOP),
         verticals: str = Query("", description="Take names from these, such as bird,car."),
@@ -135,7 +148,8 @@ async def _explain(request: Request, error: RequestValidationError) -> JSONRespo
     del request
     first = error.errors()[0]
     why = first["msg"]
-    return _error(422, f"{first['loc'][-1]} is {first['input']!r}: {why[0].lower()}{why[1:]}")
+    found = reprlib.repr(first["input"])
+    return _error(422, f"{first['loc'][-1]} is {found}: {why[0].lower()}{why[1:]}")
 
 
 def _error(status: int, detail: str, headers: dict | None = None) -> JSONResponse:

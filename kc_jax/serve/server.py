@@ -5,6 +5,8 @@ import sys
 
 import uvicorn
 
+from kc_jax.errors import UserError
+
 ANY = {"0.0.0.0": "localhost", "::": "localhost"}  # Addresses to listen on, not to open.
 
 
@@ -21,7 +23,13 @@ class Server(uvicorn.Server):
         self._what = what
 
     async def startup(self, sockets=None) -> None:
-        await super().startup(sockets)
+        try:
+            await super().startup(sockets)
+        except SystemExit:  # Uvicorn has said why.
+            raise UserError(
+                f"nothing can listen on --host={self.config.host} --port={self.config.port}; name "
+                "an address of this machine and a port that is free"
+            ) from None
         address, port = self.servers[0].sockets[0].getsockname()[:2]
         host = ANY.get(address, f"[{address}]" if ":" in address else address)
         print(f"kc_jax: serving {self._what}; open http://{host}:{port}/", file=sys.stderr,

@@ -21,7 +21,7 @@ async def read_image(request: Request, limits: Limits) -> bytes:
 
     Raises:
       HTTPException: 413 for too many bytes, 408 where they come too slowly, 400 for a form that is
-        broken or has no file, or an empty body.
+        broken or has no file, an empty body, or a length that is no number.
     """
     content_type = request.headers.get("content-type", "")
     try:
@@ -51,6 +51,8 @@ async def _read_form(request: Request, limits: Limits) -> bytes:
                 return await value.read()
     finally:
         await form.close()
+        for file in parser._files_to_close_on_error:  # One that was cut off is not in the form.
+            file.close()
     raise HTTPException(400, "the form has no file; add one, as in -F image=@photo.jpg")
 
 
@@ -59,7 +61,9 @@ async def _limited(request: Request, limits: Limits) -> AsyncIterator[bytes]:
     announced = request.headers.get("content-length", "0")
     num_bytes = 0
     error = HTTPException(413, f"the body has more than {limits.max_bytes:,} bytes")
-    if int(announced) > limits.max_bytes:
+    if not (announced.isascii() and announced.isdecimal()):
+        raise HTTPException(400, f"content-length is {announced!r}; expected a number of bytes")
+    if len(announced) > len(str(limits.max_bytes)) or int(announced) > limits.max_bytes:
         raise error
     async for chunk in request.stream():
         num_bytes += len(chunk)

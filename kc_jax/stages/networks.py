@@ -61,8 +61,13 @@ def build_model(
             )
     pace = dataclasses.asdict(training.self_paced)
     dtype = DTYPES[model.compute_dtype]
+    options = model.backbone_options.get(model.backbone, {})
+    if "dtype" in options:
+        raise ConfigError(
+            f"config.model.backbone_options.{model.backbone}.dtype is given; leave it out and set "
+            "config.model.compute_dtype"
+        )
     try:
-        options = model.backbone_options.get(model.backbone, {})
         backbone = make_backbone(model.backbone, dtype=dtype, **options)
     except ValueError as error:
         raise ConfigError(f"config.model.backbone and .backbone_options: {error}") from None

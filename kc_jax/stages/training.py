@@ -108,7 +108,19 @@ def _run_steps(
     training, running, first_step = task.training, config.running, int(state.step)
     schedule = optimizer.make_schedule(training.optimizer, num_steps)
 
+    records = (
+        task.title, task.directory, sources.open_source(config.data, "train"),
+        functools.partial(_records_of_step, config, task),
+    )
+    looks = {"every_steps": running.log_every_steps, "num_steps": num_steps}
+    watch = hooks.LossWatch(
+        watching.loss_explainer(*records), may_leave_out=running.may_leave_out,
+        note_spike=watching.spike_noter(*records),
+        go_on=watching.going_on(task.directory, lambda: checkpoints.latest_step), **looks,
+    )
+
     def save(step_number: int, state: TrainState) -> None:
+        watch.check(step_number, state)
         checkpoints.save(step_number, layout.logical(model, state))
 
     with (
@@ -119,17 +131,12 @@ def _run_steps(
     ):
         meter = feed.Meter(batches, training.batch_size)
         epoch_steps = len(task.record_ids) / training.batch_size
-        looks = {"every_steps": running.log_every_steps, "num_steps": num_steps}
         log = hooks.MetricsLog(
             write,
             seconds=hooks.seconds_before(task.directory / artifacts.METRICS, first_step),
             meter=meter,
             extra=watching.further_values(task.space, epoch_steps, schedule, model.layout),
             **looks,
-        )
-        explain = watching.loss_explainer(
-            task.title, task.directory, sources.open_source(config.data, "train"),
-            functools.partial(_records_of_step, config, task),
         )
         state = fit(
             layout.place(model, mesh, state),
@@ -138,7 +145,7 @@ def _run_steps(
             learning_rate=schedule,
             num_steps=num_steps,
             hooks=[
-                hooks.LossWatch(explain, may_leave_out=running.may_leave_out, **looks),
+                watch,
                 log,
                 hooks.checkpoint_hook(save, running.checkpoint_every_steps),
                 hooks.preemption_hook(save, task.title),
@@ -147,7 +154,8 @@ def _run_steps(
             ],
         )
     save(num_steps, state)
-    return layout.logical(model, state), {"seconds": log.seconds, **meter.total()}
+    facts = {"seconds": log.seconds, "loss_spikes": watching.count_spikes(task.directory)}
+    return layout.logical(model, state), {**facts, **meter.total()}
 
 
 def _watched(config: Config, task: Task, first_step: int) -> sinks.Network:

@@ -1,16 +1,19 @@
-"""What a training says of itself besides its metrics, and of a loss that is not a number."""
+"""What a training says of itself besides its metrics, and of losses that are none or too high."""
 
+import json
 import math
 import pathlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
-from kc_jax import artifacts
+from kc_jax import artifacts, hosts
 from kc_jax.core.label_space import LabelSpace
 from kc_jax.core.tiled_layout import TiledLayout
 from kc_jax.data.sources import Source
+from kc_jax.errors import one_line
+from kc_jax.train import hooks
 
 NAMED = 8  # Records that a warning names; a file lists all.
 
@@ -75,12 +78,81 @@ def loss_explainer(
             "step": step, "loss": str(loss), "record_ids": record_ids.tolist(),
             "views": views.tolist(), "names": names,
         })
-        listed = ", ".join(names[:NAMED])
         return (
-            f"{title}: the loss is {loss} at step {step}, of the training records {listed}"
-            f"{' …' if len(names) > NAMED else ''} (all {len(names)} in {path}); lower this "
+            f"{title}: the loss is {loss} at step {step}, of the training records {_some(names)} "
+            f"(all {len(names)} in {path}); lower this "
             "network's optimizer.learning_rate, raise its optimizer.warmup or "
             "initial_accumulator, keep model.compute_dtype at float32, and look at those images"
         )
 
     return explain
+
+
+def _some(names: Sequence[str]) -> str:
+    return one_line(", ".join(names[:NAMED])) + (" …" if len(names) > NAMED else "")
+
+
+def going_on(directory: pathlib.Path, last_step: Callable[[], int | None]) -> Callable[[], str]:
+    """Makes what a person should know of a training that ended for its numbers.
+
+    Args:
+      directory: of the network.
+      last_step: gives that of the newest checkpoint, None where there is none.
+
+    Returns:
+      Gives a sentence to follow the reason; only states of finite numbers are ever saved.
+    """
+    def sentence() -> str:
+        step = last_step()
+        where = "no checkpoint was saved yet, so the same command begins anew"
+        if step is not None:
+            where = (
+                f"the last good checkpoint is that of step {step} in "
+                f"{directory / artifacts.CHECKPOINTS}, from which the same command goes on"
+            )
+        return (
+            f"; {where}: add --config.running.may_leave_out=10 to leave such steps out, or --redo "
+            "this stage with other options"
+        )
+
+    return sentence
+
+
+def spike_noter(
+    title: str, directory: pathlib.Path, source: Source, records_of: Callable
+) -> Callable[[int, float, float], str]:
+    """Makes what notes a loss far above those before it, a line of JSON each.
+
+    Args:
+      title: of the network.
+      directory: of the network, where the lines are written.
+      source: of the training records.
+      records_of: maps a step to its record ids and views, i64[B] each.
+
+    Returns:
+      Maps (step, loss, median of those before it) to what a person should know.
+    """
+    path = directory / artifacts.LOSS_SPIKES
+
+    def note(step: int, loss: float, median: float) -> str:
+        record_ids, views = records_of(step)
+        names = [source.key(record_id) for record_id in record_ids]
+        if hosts.is_first():
+            with path.open("a", encoding="utf-8") as file:
+                file.write(json.dumps({
+                    "step": step, "loss": loss, "median": median,
+                    "record_ids": record_ids.tolist(), "views": views.tolist(),
+                }) + "\n")
+        return (
+            f"{title}: the loss is {loss:.4g} at step {step}, {loss / median:.1f} times the median "
+            f"of those before it, of the training records {_some(names)}; this and all later ones "
+            f"are noted in {path}; look at those images, and lower this network's "
+            "optimizer.learning_rate or set its optimizer.clip_norm if there are many"
+        )
+
+    return note
+
+
+def count_spikes(directory: pathlib.Path) -> int:
+    """Counts the steps that `spike_noter` noted, each once, however often it was taken."""
+    return len({line["step"] for line in hooks.read_metrics(directory / artifacts.LOSS_SPIKES)})

@@ -1,6 +1,8 @@
 """What watches a training: the log, the checkpoints, the progress shown to a person."""
 
+import collections
 import json
+import math
 import pathlib
 import sys
 import time
@@ -14,6 +16,10 @@ from kc_jax import artifacts, checksums, hosts, preemption
 from kc_jax.errors import UserError
 from kc_jax.train.feed import Meter
 from kc_jax.train.state import TrainState
+from kc_jax.train.step import is_finite
+
+SPIKE = 4.0  # Times the median of the losses before it is far above them.
+WINDOW, ENOUGH = 64, 16  # Losses that the median is of, and without which there is none.
 
 
 def checkpoint_hook(save: Callable[[int, TrainState], None], every_steps: int) -> Callable:
@@ -45,7 +51,8 @@ class LossWatch:
     """Warns of the first step whose loss is not a number, or that was left out for its gradients.
 
     It ends a training whose newest loss is none, or where steps are left out, one that left out
-    more than it may. Losses stay on the device until the log looks at them too, so no step is
+    more than it may. It warns of the first step whose loss is far above those before it, too, and
+    notes all of these. Losses stay on the device until the log looks at them too, so no step is
     waited for.
 
     Args:
@@ -53,15 +60,20 @@ class LossWatch:
       every_steps: between looks.
       num_steps: of the whole training; the last step is always looked at.
       may_leave_out: steps that may be left out; 0 where none are.
+      note_spike: maps (step, loss, median of the losses before it) to what the person should know.
+      go_on: says how a training that ends can be gone on with.
     """
 
     def __init__(
         self, explain: Callable[[int, float], str], *, every_steps: int, num_steps: int,
-        may_leave_out: int = 0,
+        may_leave_out: int = 0, note_spike: Callable[[int, float, float], str] | None = None,
+        go_on: Callable[[], str] = str,
     ):
         self._explain, self._every, self._num_steps = explain, every_steps, num_steps
         self._may_leave_out, self._left_out = may_leave_out, 0
+        self._note_spike, self._go_on, self._num_spikes = note_spike, go_on, 0
         self._metrics: dict[int, Mapping] = {}
+        self._recent: collections.deque = collections.deque(maxlen=WINDOW)
         self._warning = ""
 
     def __call__(self, step: int, state: TrainState, metrics: Mapping) -> None:
@@ -70,20 +82,55 @@ class LossWatch:
         }
         if not _is_due(step, self._every, self._num_steps):
             return
-        found, self._metrics = jax.device_get(self._metrics), {}
-        broken = {
-            number: float(seen["loss"]) for number, seen in found.items()
-            if seen.get("left_out", not np.isfinite(seen["loss"]))
-        }
-        is_new = broken and not self._warning
-        if is_new:
-            self._warning = self._explain(*next(iter(broken.items())))
-        self._left_out += len(broken)
+        broken, is_new = self._look()
         if self._left_out > self._may_leave_out if self._may_leave_out else step in broken:
-            raise NonFiniteLossError(self._warning)
+            raise NonFiniteLossError(self._warning + self._go_on())
         if is_new:
             left = "that step is left out; " if self._may_leave_out else ""
             print(f"WARNING: {left}{self._warning}", file=sys.stderr, flush=True)
+
+    def check(self, step: int, state: TrainState) -> None:
+        """Ends a training whose state is not finite; called before a state is saved.
+
+        Args:
+          step: the last one that was taken.
+          state: after it.
+
+        Raises:
+          NonFiniteLossError: a number of it is none, as after a step whose gradients were none.
+        """
+        if not is_finite(state):
+            self._look()
+            reason = self._warning or (
+                self._explain(step, self._recent[-1] if self._recent else math.nan)
+                + "; it left numbers in the state that are not finite"
+            )
+            raise NonFiniteLossError(reason + self._go_on())
+
+    def _look(self) -> tuple[dict[int, float], bool]:
+        """Brings the losses to the host; gives those that are none, and whether they are news."""
+        found, self._metrics = jax.device_get(self._metrics), {}
+        losses = {number: float(seen["loss"]) for number, seen in found.items()}
+        broken = {
+            number: loss for number, loss in losses.items()
+            if found[number].get("left_out", not np.isfinite(loss))
+        }
+        self._look_for_spikes({n: loss for n, loss in losses.items() if n not in broken})
+        is_new = bool(broken) and not self._warning
+        if is_new:
+            self._warning = self._explain(*next(iter(broken.items())))
+        self._left_out += len(broken)
+        return broken, is_new
+
+    def _look_for_spikes(self, losses: Mapping[int, float]) -> None:
+        for number, loss in losses.items():
+            median = float(np.median(self._recent)) if len(self._recent) >= ENOUGH else math.inf
+            if self._note_spike and loss > SPIKE * median:
+                note = self._note_spike(number, loss, median)
+                if not self._num_spikes:
+                    print(f"WARNING: {note}", file=sys.stderr, flush=True)
+                self._num_spikes += 1
+            self._recent.append(loss)
 
 
 class MetricsLog:

@@ -46,6 +46,13 @@ def microbatches(batch, count: int) -> list:
     ]
 
 
+@jax.jit
+def is_finite(tree) -> jax.Array:
+    """Tells whether all numbers of a tree of arrays are finite: bool[]."""
+    leaves = [leaf for leaf in jax.tree.leaves(tree) if jnp.issubdtype(leaf.dtype, jnp.inexact)]
+    return jnp.all(jnp.array([jnp.all(jnp.isfinite(leaf)) for leaf in leaves]))
+
+
 @functools.lru_cache(maxsize=16)
 def make_train_step(
     model: nn.Module,

@@ -1,3 +1,5 @@
+import os
+
 import pytest
 
 from kc_jax.config import ConfigError
@@ -53,3 +55,27 @@ def test_labels_get_what_stands_above_them_where_they_are_sure(
 def test_values_that_do_not_fit_the_labels_are_named(verticals, confidences, option):
     with pytest.raises(ConfigError, match=f"row 1 has 2 labels .* 3 values .*{option}"):
         collection.labels_of(options(), "row 1", ["x", "y"], verticals, confidences)
+
+
+@pytest.mark.parametrize("labels, verticals, confidences, words", [
+    ([1.5], [], [], r"^row 3 has 1.5 \(config.data.label_key\); expected text or a whole number$"),
+    ([True], [], [], r"^row 3 has True \(config.data.label_key\)"),
+    ([["wren"]], [], [], r"^row 3 has \['wren'\] \(config.data.label_key\)"),
+    (["wren"], [{"a": 1}], [], r"^row 3 has \{'a': 1\} \(config.data.vertical_key\)"),
+    (["wren"], [], ["high"], r"^row 3 has the confidence 'high' \(config.data.confidence_key\)"),
+    (["wren"], [], [float("nan")], "^row 3 has the confidence nan .*; expected a number$"),
+])
+def test_cells_of_another_kind_are_refused(labels, verticals, confidences, words):
+    with pytest.raises(ConfigError, match=words):
+        collection.labels_of(options(), "row 3", labels, verticals, confidences)
+
+
+def test_only_ordinary_files_are_read(tmp_path):
+    (tmp_path / "a.png").write_bytes(b"a")
+    assert collection.read_file(tmp_path / "a.png") == b"a"
+    os.mkfifo(tmp_path / "pipe")  # Reading it would wait for ever.
+    for path in (tmp_path, tmp_path / "pipe", "/dev/zero"):
+        with pytest.raises(OSError, match="not an ordinary file"):
+            collection.read_file(path)
+    with pytest.raises(OSError, match="null byte|null character"):
+        collection.read_file(f"{tmp_path}/a\0.png")

@@ -9,7 +9,14 @@ import pytest
 
 from kc_jax.config import ConfigError
 from kc_jax.core import label_space
-from kc_jax.data import images, inspection, packed, preparation, preparation_report
+from kc_jax.data import (
+    collection,
+    images,
+    inspection,
+    packed,
+    preparation,
+    preparation_report,
+)
 from kc_jax.errors import UserError
 from tests.data.pictures import encoded, options, tree, write
 
@@ -316,3 +323,29 @@ def test_no_training_image_is_a_test_image(tmp_path):
     assert not {image for _, _, image in train} & {image for _, _, image in test}
     assert 20 < len(test) < 55
     assert len(np.unique([labels for _, labels, _ in train])) == 4
+
+
+def test_where_images_are_held_out_the_share_is_named(tmp_path):
+    root = write(tmp_path / "tree", tree(3))
+    with pytest.raises(ConfigError, match="for test, such as 'animal'; give them some or take them "
+                       "out, or raise config.data.test_share above 0.0$"):
+        prepare(root, tmp_path / "packed", test_share=0.0)
+
+
+def test_a_table_without_rows_has_no_images(tmp_path):
+    (tmp_path / "list.csv").write_text("path,label\n")
+    data = options(source="manifest", manifest=str(tmp_path / "list.csv"))
+    with pytest.raises(ConfigError, match="list.csv has no images .config.data.source is 'manif"):
+        preparation.prepare(data, tmp_path / "packed")
+
+
+def test_a_record_that_a_library_cannot_read_is_named(tmp_path, monkeypatch):
+    def broken(data):
+        def read(position):
+            raise RuntimeError(f"open() failed\nat {position}")
+
+        return collection.Collection(3, read, {})
+
+    monkeypatch.setitem(preparation.READERS, "folder", (broken, ("directory",)))
+    with pytest.raises(ConfigError, match=r"record 0 of .*tree cannot be read: open\(\) failed; f"):
+        prepare(tmp_path / "tree", tmp_path / "packed")

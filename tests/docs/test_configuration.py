@@ -63,7 +63,7 @@ def test_lines_are_joined():
 
 
 @pytest.mark.parametrize("cls, name, words", [
-    (config.Config, "seed", "int, at least 0"),
+    (config.Config, "seed", "int, at least 0, less than 4294967296"),
     (config.Config, "stages", "list of str"),
     (config.Optimizer, "warmup", "float, 0 to 1"),
     (config.Optimizer, "schedule", "one of `constant`, `linear`, `cosine`, `steps`"),

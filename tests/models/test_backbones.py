@@ -82,3 +82,17 @@ def test_unknown_names_and_options():
         make_backbone("small_conv", parent=None)
     with pytest.raises(ValueError, match="mixed_3c, mixed_5c"):
         make_backbone("inception_v2", base="mixed_3z")
+
+
+@pytest.mark.parametrize("name, option, value", [
+    ("small_conv", "features", ("wide",)), ("small_conv", "features", 8),
+    ("resnet50", "width", 8.0), ("resnet50", "width", True), ("inception_v2", "base", 3),
+    ("inception_v2", "momentum", "0.9"),
+])
+def test_options_of_another_kind(name, option, value):
+    with pytest.raises(ValueError, match=f"option '{option}' of backbone '{name}' is .*; expected"):
+        make_backbone(name, **{option: value})
+
+
+def test_whole_numbers_serve_as_fractions():
+    assert make_backbone("inception_v2", momentum=0) == InceptionV2(momentum=0)

@@ -89,3 +89,68 @@ def test_a_damaged_log_stops_a_training_and_is_not_shown(tmp_path, capsys, line)
     assert str(path) in capsys.readouterr().err
     path.write_text('{"step": 2, "seconds": 1.5}\n{"step": 4, "sec')  # Cut off by a kill.
     assert hooks.seconds_before(path, 9) == 1.5
+
+
+def noted(losses, **options):
+    """Shows losses; gives what was noted of those far above the others."""
+    spikes = []
+
+    def note(step, loss, median):
+        spikes.append((step, loss, median))
+        return f"a spike at step {step}"
+
+    watch(losses, note_spike=note, **options)
+    return spikes
+
+
+def test_losses_far_above_those_before_them_are_noted_and_warned_of_once(capsys):
+    losses = [1.0, 2.0, 3.0] * 8 + [9.0, 2.0, 8.0, 7.5]
+    assert noted(losses, num_steps=99) == [(25, 9.0, 2.0)]  # Step 28 is not looked at yet.
+    assert noted(losses, every_steps=1) == [(25, 9.0, 2.0)]
+    assert capsys.readouterr().err == "WARNING: a spike at step 25\n" * 2
+    assert noted([*losses, 30.0, 40.0], every_steps=5) == [
+        (25, 9.0, 2.0), (29, 30.0, 2.0), (30, 40.0, 2.0)]
+    assert capsys.readouterr().err == "WARNING: a spike at step 25\n"
+
+
+def test_what_is_far_above_needs_losses_to_compare_with():
+    few = hooks.ENOUGH - 1
+    assert noted([1.0] * few + [99.0]) == []
+    assert noted([1.0] * (few + 1) + [99.0]) == [(hooks.ENOUGH + 1, 99.0, 1.0)]
+
+
+def test_a_loss_that_stays_high_is_no_spike_for_ever():
+    spikes = noted([1.0] * hooks.WINDOW + [10.0] * (2 * hooks.WINDOW))
+    assert len(spikes) == hooks.WINDOW // 2
+
+
+def test_losses_that_are_no_numbers_are_no_spikes_and_change_no_median(capsys):
+    losses = [1.0] * 20 + [NAN, INF, 9.0, 1.0]
+    assert noted(losses, every_steps=4) == [(23, 9.0, 1.0)]
+    assert capsys.readouterr().err.count("WARNING: the loss is nan at step 21") == 1
+
+
+def state_of(value):
+    return {"step": jnp.int32(7), "params": {"kernel": jnp.array([1.0, value], jnp.float32)}}
+
+
+@pytest.mark.parametrize("value", [NAN, INF, -INF])
+def test_a_state_that_is_not_finite_is_refused(value):
+    hook = hooks.LossWatch(
+        lambda step, loss: f"the loss is {loss} at step {step}", every_steps=10, num_steps=20,
+        go_on=lambda: "; go on so",
+    )
+    hook(7, None, {"loss": jnp.float32(2.0)})
+    hook.check(7, state_of(0.0))
+    with pytest.raises(NonFiniteLossError, match="^the loss is 2.0 at step 7; it left numbers in "
+                       "the state that are not finite; go on so$"):
+        hook.check(7, state_of(value))
+
+
+def test_where_a_state_is_not_finite_the_first_loss_that_is_none_is_named():
+    hook = hooks.LossWatch(
+        lambda step, loss: f"the loss is {loss} at step {step}", every_steps=10, num_steps=20)
+    for step, loss in ((1, 1.0), (2, NAN), (3, NAN)):
+        hook(step, None, {"loss": jnp.float32(loss)})
+    with pytest.raises(NonFiniteLossError, match="^the loss is nan at step 2$"):
+        hook.check(3, state_of(NAN))

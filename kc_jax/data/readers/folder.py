@@ -14,10 +14,11 @@ from kc_jax.data.collection import (
     Entry,
     existing_directory,
     notes_on_splits,
+    read_file,
     some,
     split_roles,
 )
-from kc_jax.data.images import SUFFIXES
+from kc_jax.data.images import SUFFIXES, name_of
 
 LAYOUT = "a folder with root/<vertical>/…/<class>/*.jpg, or root/train/… and root/test/…"
 OPTIONS = ("directory", "train_split", "test_split")
@@ -62,7 +63,7 @@ def open_folder(data: Data) -> Collection:
         above = file.key.split("/")[:-1]
         split = roles[above.pop(0)] if names else None
         labels = ("/".join(above),) if above else ()
-        return Entry(file.key, split, labels, pathlib.Path(file.path).read_bytes)
+        return Entry(file.key, split, labels, lambda: read_file(file.path))
 
     notes = notes_on_splits(names, roles)
     if others:
@@ -90,6 +91,8 @@ def _are_splits(tops: set[str], data: Data) -> bool:
 def _walk(folder: str, prefix: str, seen: dict) -> Iterator[_File]:
     """Lists files in order of their names, hidden ones left out; links are followed once.
 
+    A link that leads nowhere is listed, so that it is missed where it is read.
+
     Notes in `seen` the folders that it was in: their place on the disk → their prefix.
     """
     place = os.stat(folder)
@@ -99,10 +102,12 @@ def _walk(folder: str, prefix: str, seen: dict) -> Iterator[_File]:
     with os.scandir(folder) as found:
         entries = sorted(found, key=lambda entry: entry.name)
     for entry in entries:
-        name = os.fsencode(entry.name).decode("utf-8", "replace")
+        name = name_of(entry.name)
         if name.startswith("."):
             continue
-        if entry.is_dir():
+        if entry.is_symlink() and not os.path.exists(entry.path):
+            yield _File(f"{prefix}{name}", entry.path, 0, 0)
+        elif entry.is_dir():
             yield from _walk(entry.path, f"{prefix}{name}/", seen)
         elif entry.is_file():
             facts = entry.stat()

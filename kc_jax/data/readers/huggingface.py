@@ -12,6 +12,8 @@ from kc_jax.data.collection import (
     labels_of,
     named_columns,
     notes_on_splits,
+    read_file,
+    reason_of,
     split_roles,
     values_of,
 )
@@ -70,12 +72,11 @@ def _load(datasets, data: Data):
         if data.dataset:
             return datasets.load_dataset(data.dataset, data.variant or None)
         return datasets.load_from_disk(data.directory)
-    except (OSError, ValueError) as error:
+    except Exception as error:  # It passes on whatever the reader of a format raises.
         option = "dataset" if data.dataset else "directory"
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise ConfigError(
-            f"config.data.{option} is {getattr(data, option)!r}: {reason}; expected a name for "
-            "datasets.load_dataset in config.data.dataset, or a folder for "
+            f"config.data.{option} is {getattr(data, option)!r}: {reason_of(error)}; expected a "
+            "name for datasets.load_dataset in config.data.dataset, or a folder for "
             "datasets.load_from_disk in config.data.directory"
         ) from None
 
@@ -106,9 +107,6 @@ def _name_of(feature) -> Callable[[Any], str | int | float]:
 
 
 def _bytes_of(image) -> bytes:
-    if image is None:
+    if image is None or image["bytes"] is None and image["path"] is None:
         raise OSError("no image")
-    if image["bytes"] is not None:
-        return image["bytes"]
-    with open(image["path"], "rb") as file:
-        return file.read()
+    return read_file(image["path"]) if image["bytes"] is None else image["bytes"]

@@ -1,19 +1,19 @@
 """Images that a table lists: CSV, JSON lines or Parquet."""
 
 import bisect
-import csv
 import functools
 import hashlib
 import itertools
-import json
 import os
 import pathlib
+import reprlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import pyarrow
 import pyarrow.parquet
 
+from kc_jax import tables
 from kc_jax.config import ConfigError, Data
 from kc_jax.data.collection import (
     COLUMNS,
@@ -22,6 +22,7 @@ from kc_jax.data.collection import (
     labels_of,
     named_columns,
     notes_on_splits,
+    read_file,
     split_roles,
     values_of,
 )
@@ -33,7 +34,8 @@ SPLIT = "split"  # The column, where there is one.
 NEEDED = (
     "expected a .csv, .jsonl or .parquet with a column for the image (config.data.image_key: a "
     "path, or in Parquet its bytes) and one for the labels (config.data.label_key: one or several, "
-    "in CSV parted by |); columns split and config.data.vertical_key may stand beside them"
+    "in CSV parted by |, cells by commas); columns split and config.data.vertical_key may stand "
+    "beside them"
 )
 
 
@@ -51,9 +53,10 @@ def open_manifest(data: Data) -> Collection:
         raise ConfigError(f"config.data.manifest is {data.manifest!r}; {NEEDED}")
     try:
         columns, image_of = _READERS[path.suffix.lower()](path, data)
-    except (ValueError, pyarrow.ArrowException, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} is not well formed ({error}); {NEEDED}") from None
+    except (ValueError, pyarrow.ArrowException) as error:
+        raise _malformed(path, error) from None
     _check_columns(path, columns, data)
+    _check_cells(path, columns, data)
     splits = columns.get(SPLIT) or [None] * len(columns[data.label_key])
     names = {name for name in splits if name}
     roles = split_roles(names, data)
@@ -75,12 +78,31 @@ def open_manifest(data: Data) -> Collection:
     )
 
 
+def _malformed(path, error: Exception) -> ConfigError:
+    return ConfigError(f"{path} is not well formed ({' '.join(str(error).split())}); {NEEDED}")
+
+
 def _check_columns(path, columns: Mapping[str, Any], data: Data) -> None:
     for option, name in named_columns(data).items():
         if name not in columns:
             raise ConfigError(
                 f"{path} has no column {name!r} (config.data.{option}) among "
                 f"{', '.join(columns)}; {NEEDED}"
+            )
+
+
+def _check_cells(path, columns: Mapping[str, Sequence], data: Data) -> None:
+    """Refuses splits that are no text, and rows without a name where a column has the names."""
+    for row, name in enumerate(columns.get(SPLIT, ())):
+        if name is not None and not isinstance(name, str):
+            raise ConfigError(
+                f"row {row + 1} of {path} has the split {reprlib.repr(name)}; expected text"
+            )
+    for row, name in enumerate(columns[data.id_key] if data.id_key else ()):
+        if name in (None, ""):
+            raise ConfigError(
+                f"row {row + 1} of {path} has nothing under {data.id_key!r} (config.data.id_key); "
+                "give every row a name of its own"
             )
 
 
@@ -99,10 +121,8 @@ _Table = tuple[dict[str, list | None], Callable[[int], str | bytes]]
 
 
 def _read_csv(path: pathlib.Path, data: Data) -> _Table:
-    with open(path, encoding="utf-8-sig", newline="") as file:
-        reader = csv.DictReader(file, strict=True)
-        rows = [_parted(row, data) for row in reader]
-        names = reader.fieldnames or []
+    names, rows = tables.read_csv(path)
+    rows = [_parted(row, data) for row in rows]
     return _table({name: [row[name] for row in rows] for name in names}, data)
 
 
@@ -117,10 +137,7 @@ def _parted(row: dict, data: Data) -> dict:
 
 
 def _read_json_lines(path: pathlib.Path, data: Data) -> _Table:
-    with open(path, encoding="utf-8-sig") as file:
-        rows = [json.loads(line) for line in file if line.strip()]
-    if not all(isinstance(row, dict) for row in rows):
-        raise ValueError("a line is not an object")
+    rows = tables.read_json_lines(path)
     names = dict.fromkeys(name for row in rows for name in row)
     return _table({name: [row.get(name) for row in rows] for name in names}, data)
 
@@ -132,16 +149,20 @@ def _table(columns: dict, data: Data) -> _Table:
 def _read_parquet(path: pathlib.Path, data: Data) -> _Table:
     file = pyarrow.parquet.ParquetFile(path)
     names = file.schema_arrow.names
+    tables.refuse_twins(names)
     held = [name for name in names if name != data.image_key]
-    if data.image_key in names and pyarrow.types.is_string(
-        file.schema_arrow.field(data.image_key).type
-    ):
+    if data.image_key in names and _is_text(file.schema_arrow.field(data.image_key).type):
         held = names
     used = {SPLIT, *named_columns(data).values()}
     columns = {name: file.read(columns=[name])[name].to_pylist() for name in held if name in used}
     if held == names:
         return _table(columns, data)
     return {**columns, data.image_key: None}, _images_of_parquet(path, data.image_key)
+
+
+def _is_text(kind: pyarrow.DataType) -> bool:
+    kind = kind.value_type if pyarrow.types.is_dictionary(kind) else kind
+    return pyarrow.types.is_string(kind) or pyarrow.types.is_large_string(kind)
 
 
 def _images_of_parquet(path: pathlib.Path, column: str) -> Callable[[int], str | bytes]:
@@ -152,7 +173,10 @@ def _images_of_parquet(path: pathlib.Path, column: str) -> Callable[[int], str |
 
     @functools.lru_cache(maxsize=8)
     def images(group: int):
-        return pyarrow.parquet.ParquetFile(path).read_row_group(group, columns=[column])[column]
+        try:
+            return pyarrow.parquet.ParquetFile(path).read_row_group(group, [column])[column]
+        except (OSError, pyarrow.ArrowException) as error:
+            raise _malformed(path, error) from None
 
     def image_of(row: int) -> str | bytes:
         group = bisect.bisect_right(ends, row)
@@ -165,9 +189,13 @@ def _images_of_parquet(path: pathlib.Path, column: str) -> Callable[[int], str |
 
 
 def _load(root: pathlib.Path, image: str | bytes | None) -> bytes:
-    if not image:
+    if image in (None, "", b""):
         raise OSError("no image")
-    return image if isinstance(image, bytes) else _path_in(root, image).read_bytes()
+    if isinstance(image, bytes):
+        return image
+    if not isinstance(image, str):
+        raise OSError(f"{reprlib.repr(image)} is no path")
+    return read_file(_path_in(root, image))
 
 
 def _path_in(root: pathlib.Path, image: str) -> pathlib.Path:

@@ -14,6 +14,7 @@ from kc_jax.data.collection import (
     labels_of,
     named_columns,
     notes_on_splits,
+    reason_of,
     split_roles,
     values_of,
 )
@@ -76,18 +77,20 @@ def _builder(data: Data):
     if not data.dataset:
         try:
             return tfds.builder_from_directory(data.directory)
-        except (tfds.core.dataset_info.DatasetInfoFileError, FileNotFoundError, ValueError):
+        except Exception as error:  # Files that are none of TFDS make it raise anything.
             where = f"is {data.directory!r}" if data.directory else "is empty, like .dataset"
             raise ConfigError(
-                f"config.data.directory {where}, where there is no prepared dataset; {NEEDED}"
+                f"config.data.directory {where}, where there is no prepared dataset "
+                f"({reason_of(error)}); {NEEDED}"
             ) from None
     try:
         builder = tfds.builder(
             data.dataset, data_dir=data.directory or None, file_format="array_record"
         )
-    except (tfds.core.registered.DatasetNotFoundError, ValueError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise ConfigError(f"config.data.dataset is {data.dataset!r}: {reason}; {NEEDED}") from None
+    except Exception as error:  # What is wrong with a name, each part of it says in its own way.
+        raise ConfigError(
+            f"config.data.dataset is {data.dataset!r}: {reason_of(error)}; {NEEDED}"
+        ) from None
     if not builder.is_prepared():
         _prepare(builder, data)
     return builder

@@ -64,6 +64,17 @@ def test_links_are_followed_once(tmp_path):
     assert [e.key for e in entries(tmp_path / "root")[0]] == ["a/b/1.png", "a/c/2.png"]
 
 
+def test_a_link_that_leads_nowhere_is_listed_and_missed(tmp_path):
+    write(tmp_path, {"a/b/1.png": b"1"})
+    os.symlink("nowhere.png", tmp_path / "a/b/2.png")
+    os.symlink("3.png", tmp_path / "a/b/3.png")
+    whole, nowhere, itself = entries(tmp_path)[0]
+    assert whole.load() == b"1"
+    for entry, words in ((nowhere, "No such file"), (itself, "Too many levels")):
+        with pytest.raises(OSError, match=words):
+            entry.load()
+
+
 def test_a_name_that_is_no_utf8_is_read(tmp_path):
     (tmp_path / "a/b").mkdir(parents=True)
     with open(os.path.join(os.fsencode(tmp_path), b"a/b/\xff.png"), "wb") as file:

@@ -76,6 +76,12 @@ def test_mistakes_are_named(saved, change, words):
         entries(saved, **change)
 
 
+@pytest.mark.parametrize("image", [None, {"bytes": None, "path": None}])
+def test_a_row_may_have_no_image(image):
+    with pytest.raises(OSError, match="no image"):
+        huggingface._bytes_of(image)
+
+
 def test_without_the_extra_it_says_what_to_install(saved, monkeypatch):
     def no_datasets(name):
         raise ImportError(name)
