@@ -1,9 +1,15 @@
-"""Room on a disk, asked for before something large is written."""
+"""Room on a disk: asked for before something large is written, and what to say where it ends."""
 
+import contextlib
+import errno
+import os
 import pathlib
 import shutil
+from collections.abc import Iterator
 
 from kc_jax.errors import UserError
+
+FULL = (errno.ENOSPC, errno.EDQUOT)  # The disk's room, or what a person may take of it.
 
 
 class DiskSpaceError(UserError, OSError):
@@ -27,3 +33,39 @@ def check_space(directory: pathlib.Path, num_bytes: int, what: str) -> None:
             f"{directory} has {free / 2**30:.1f} GiB of free disk space, but {what} take "
             f"{num_bytes / 2**30:.1f} GiB; free some, or use a --workdir on a larger disk"
         )
+
+
+@contextlib.contextmanager
+def watched(directory: pathlib.Path | None = None, option: str = "workdir") -> Iterator[None]:
+    """Names the place where a disk is full, if that is why the body fails.
+
+    Args:
+      directory: that the body writes in; None where only its error can tell.
+      option: by which a person names another one.
+
+    Raises:
+      DiskSpaceError: the disk is full, whatever the library that wrote made of it.
+    """
+    try:
+        yield
+    except Exception as error:
+        if isinstance(error, UserError) or not _is_full(error):
+            raise
+        place = getattr(error, "filename", None) or directory or "what this command writes"
+        raise DiskSpaceError(
+            f"{place} cannot be written, for its disk is full{_free(directory)}; make room and "
+            f"begin the same command again, which goes on from what is there, or name a larger "
+            f"disk with --{option}=…"
+        ) from None
+
+
+def _is_full(error: Exception) -> bool:
+    """Tells it by its number, or by the system's words where a library has kept no more of it."""
+    words = [os.strerror(number).lower() for number in FULL]
+    return getattr(error, "errno", None) in FULL or any(w in str(error).lower() for w in words)
+
+
+def _free(directory: pathlib.Path | None) -> str:
+    if directory is None or not directory.exists():
+        return ""
+    return f" ({shutil.disk_usage(directory).free / 2**20:.1f} MiB are free)"

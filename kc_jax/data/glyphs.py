@@ -11,11 +11,13 @@ import dataclasses
 import io
 import os
 import pathlib
+import shutil
 from collections.abc import Iterator, Sequence
 
 import numpy as np
 import tensorflow_datasets as tfds
 
+from kc_jax import disk_space, run_lock
 from kc_jax.config import ConfigError
 from kc_jax.data import glyph_fonts, glyph_list, glyph_masks, glyph_records
 
@@ -42,6 +44,7 @@ _EMBEDDED_VERTICALS = (
     "punctuation_modifiers",
     "technical",
 )
+_UNFINISHED = "incomplete.*"  # Folders that TFDS writes to before it gives them their names.
 _SMOKE_VERTICALS = ("arabic", "latin_basic_extended_a", "math_operators", "punctuation_modifiers")
 
 
@@ -229,15 +232,25 @@ def prepare(data_dir: str | os.PathLike[str], config_name: str = "embedded") -> 
     Raises:
       FontMismatchError: the fonts, or the masks they give, are not the expected ones.
       ValueError: no config has that name.
+      DiskSpaceError: there is no room for it.
     """
     find_config(config_name)
     tfds.disable_progress_bar()
-    builder = GlyphTree(data_dir=os.fspath(data_dir), config=config_name)
-    try:
-        with contextlib.redirect_stdout(io.StringIO()):
+    root = pathlib.Path(data_dir)
+    builder = GlyphTree(data_dir=os.fspath(root), config=config_name)
+    if pathlib.Path(builder.data_dir).exists():
+        return builder
+    with (
+        disk_space.watched(root, "config.data.directory"),
+        run_lock.awaited(root / f"{GlyphTree.name}.lock", f"draws glyphs in {root}"),
+        contextlib.redirect_stdout(io.StringIO()),
+    ):
+        for path in root.glob(f"{GlyphTree.name}/*/{_UNFINISHED}"):
+            shutil.rmtree(path)  # Of a run that was killed.
+        try:
             builder.download_and_prepare(
                 download_config=tfds.download.DownloadConfig(try_download_gcs=False)
             )
-    except FileExistsError:  # another process finished first: read what it wrote
-        builder = GlyphTree(data_dir=os.fspath(data_dir), config=config_name)
-    return builder
+        except FileExistsError:  # Another host's process, which no lock reached, was first.
+            pass
+    return GlyphTree(data_dir=os.fspath(root), config=config_name)

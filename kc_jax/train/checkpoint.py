@@ -8,13 +8,16 @@ import numpy as np
 from orbax.checkpoint import v1 as ocp
 from orbax.checkpoint._src.futures import synchronization
 
-from kc_jax import hosts
+from kc_jax import disk_space, hosts
 from kc_jax.errors import UserError
 from kc_jax.train import shapes
 from kc_jax.train.state import TrainState
 
 logging.getLogger("absl").addFilter(  # Orbax logs some 77 INFO lines a save.
     lambda record: record.levelno > logging.INFO or "orbax" not in record.pathname
+)
+logging.getLogger("absl").addFilter(  # And the error of every thread, which it raises too.
+    lambda record: "_SignalingThread" not in str(record.msg)
 )
 
 
@@ -43,7 +46,8 @@ class Checkpoints:
         return self
 
     def __exit__(self, *_):
-        self._checkpointer.close()
+        with disk_space.watched(self._directory):
+            self._checkpointer.close()
 
     @property
     def latest_step(self) -> int | None:
@@ -52,9 +56,14 @@ class Checkpoints:
         return None if latest is None else latest.step
 
     def save(self, step: int, state: TrainState) -> None:
-        """Saves a state; returns when it is on disk."""
+        """Saves a state; returns when it is on disk.
+
+        Raises:
+          DiskSpaceError: there is no room for it.
+        """
         if self.latest_step != step:
-            self._checkpointer.save(step, state, force=True)
+            with disk_space.watched(self._directory):
+                self._checkpointer.save(step, state, force=True)
 
     def restore(self, like: TrainState) -> TrainState:
         """Restores the newest state.
