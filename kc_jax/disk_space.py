@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from kc_jax.errors import UserError
 
 FULL = (errno.ENOSPC, errno.EDQUOT)  # The disk's room, or what a person may take of it.
+# What libraries keep of it: the system's words (TensorStore, ArrayRecord), or their own (TFDS).
+WORDS = (*map(os.strerror, FULL), "Not enough disk space")
 
 
 class DiskSpaceError(UserError, OSError):
@@ -60,9 +62,7 @@ def watched(directory: pathlib.Path | None = None, option: str = "workdir") -> I
 
 
 def _is_full(error: Exception) -> bool:
-    """Tells it by its number, or by the system's words where a library has kept no more of it."""
-    words = [os.strerror(number).lower() for number in FULL]
-    return getattr(error, "errno", None) in FULL or any(w in str(error).lower() for w in words)
+    return getattr(error, "errno", None) in FULL or any(words in str(error) for words in WORDS)
 
 
 def _free(directory: pathlib.Path | None) -> str:

@@ -1,19 +1,22 @@
-"""Kills a job at random moments in every stage; the same command goes on: what is lost, what stays?
+"""Disturbs a job at random moments in every stage; the same command goes on: what is lost?
 
-python -m benchmarks.kills
-python -m benchmarks.kills --job=prepare --signal=TERM --rounds=1 --json   # a quick look
+python -m benchmarks.faults
+python -m benchmarks.faults --fault=full_disk --rounds=1
+python -m benchmarks.faults --job=prepare --fault=term --rounds=1 --json   # a quick look
 
-A round is one working directory: in every stage the job is killed once, begun again, and killed in
-the next; the last start is left to end. Then all that it made is compared with what a run made that
-nobody disturbed: every file, and the parameters of every network, bit by bit, but for times and
-dates. Five rounds of the main job are 50 kills and cost about 25 minutes of one core.
+A round is one working directory: in every stage the job is disturbed once, begun again, and
+disturbed in the next; the last start is left to end. Then all that it made is compared with what a
+run made that nobody disturbed: every file, and the parameters of every network, bit by bit, but
+for times and dates. Six rounds of the main job are 60 kills and cost 10 minutes of one core.
 """
 
+import contextlib
 import dataclasses
 import os
 import pathlib
 import random
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -26,22 +29,24 @@ import numpy as np
 from absl import app, flags
 from PIL import Image
 
-from benchmarks import measure, outcome
+from benchmarks import measure, outcome, small_disk
 from kc_jax import artifacts, preemption
 from kc_jax.train import hooks
 
+FAULTS = ("kill", "term", "full_disk")
 _JOB = flags.DEFINE_multi_enum(
-    "job", ["main"], ["main", "generations", "structure", "prepare"], "Those to kill."
+    "job", ["main"], ["main", "generations", "structure", "prepare"], "Those to disturb."
 )
-_SIGNAL = flags.DEFINE_multi_enum("signal", ["KILL"], ["KILL", "TERM"], "How to end them.")
-_STAGES = flags.DEFINE_list("stages", [], "Those to kill the job in; by default all of its own.")
+_FAULT = flags.DEFINE_multi_enum("fault", ["kill"], FAULTS, "How; a full disk needs root.")
+_STAGES = flags.DEFINE_list("stages", [], "Those to disturb the job in; by default all.")
+_PHOTOS = flags.DEFINE_integer("photos", 1_500, "That are prepared.", lower_bound=8)
 _SEED = flags.DEFINE_integer("seed", 0, "Of the moments.")
-flags.set_default(measure.ROUNDS, 5)
+flags.set_default(measure.ROUNDS, 6)
 
 ROOT = pathlib.Path(__file__).parents[1]
-DONE = re.compile(r"\[(\w+)\] ")
-PHOTOS, SIDE = 1_500, 160
-ENDED = {"KILL": -signal.SIGKILL, "TERM": preemption.EXIT_CODE}
+DONE = re.compile(r"\[(\w+)\] ")  # How a command says that a stage is over.
+DISK_BYTES = 1 << 29
+PHOTO_SIDE = 160
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,24 +56,24 @@ class Job:
     Attributes:
       options: of the command, after ``python -m``, for a folder to work in.
       stages: in order.
-      begun: file or folder that shows that the first of them has begun.
+      begun: what is in that folder as soon as the first of them has begun.
     """
 
     options: Callable[[pathlib.Path], list[str]]
     stages: Sequence[str]
-    begun: str = "run.lock"
+    begun: str
 
 
 def of_stages(config: str, *stages: str) -> Job:
     """Makes the job of some stages, with a step between lines of the log, five between checkpoints.
 
-    Each working directory gets data of its own, so that preparing it is killed too.
+    Each working directory gets data of its own, so that preparing it is disturbed too.
     """
     return Job(lambda root: [
         "kc_jax.main", f"--config=configs/{config}:smoke", f"--workdir={root}",
         f"--config.data.directory={root / 'data'}", f"--stages={','.join(stages)}",
         "--config.running.checkpoint_every_steps=5", "--config.running.log_every_steps=1",
-    ], stages)
+    ], stages, "run.lock")
 
 
 JOBS = {
@@ -91,39 +96,18 @@ JOBS = {
 }
 
 
-@dataclasses.dataclass
-class Death:
-    """Says in which stage a job was killed, and what it left.
-
-    Attributes:
-      stage: that it was in.
-      steps: of trainings, which are to be done again.
-      num_bytes: of other unfinished parts, which are to be written again.
-      temporary: files and folders under temporary names.
-      seconds: from the signal to the end.
-      as_expected: whether it ended with the status of its signal.
-    """
-
-    stage: str
-    steps: int
-    num_bytes: int
-    temporary: int
-    seconds: float
-    as_expected: bool
-
-
 class Running:
     """Is a job at work, which is watched by what it says.
 
     Args:
       job: to begin.
       root: the folder to work in.
-      cache: folder for compiled programs.
+      cache: folder for compiled programs, if the environment names none.
     """
 
     def __init__(self, job: Job, root: pathlib.Path, cache: pathlib.Path):
         self._job, self._root = job, root
-        self.process = subprocess.Popen(
+        self._process = subprocess.Popen(
             [sys.executable, "-m", *job.options(root)], cwd=ROOT, text=True,
             env={"JAX_COMPILATION_CACHE_DIR": str(cache), **os.environ},
             stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
@@ -134,7 +118,7 @@ class Running:
         self._reader.start()
 
     def _read(self) -> None:
-        for line in self.process.stderr:
+        for line in self._process.stderr:
             self.lines.append(line)
             if found := DONE.match(line):
                 self.ended_at[found[1]] = time.monotonic()
@@ -144,66 +128,77 @@ class Running:
         """Gives the stage that is at work, or None where all are done."""
         return next((s for s in self._job.stages if s not in self.ended_at), None)
 
-    def wait_for(self, stage: str) -> None:
-        """Waits until a stage is at work or over, or the process has ended."""
+    def wait_for(self, stage: str, delay: float = 0.0) -> None:
+        """Waits until a stage has been at work for some seconds, or the process has ended."""
         places = [*self._job.stages, None]
-        while self.process.poll() is None and (
+        while self._process.poll() is None and (
             places.index(self.stage) < places.index(stage)
             or not (self._root / self._job.begun).exists()
         ):
             time.sleep(0.02)
+        time.sleep(delay)
 
     def end(self, number: signal.Signals | None = None) -> int:
         """Sends a signal, if any; gives the status with which the process ends."""
         if number:
-            self.process.send_signal(number)
-        status = self.process.wait(timeout=600)
+            self._process.send_signal(number)
+        try:
+            status = self._process.wait(timeout=600)
+        finally:
+            self._process.kill()
         self._reader.join()
-        self.process.stderr.close()
+        self._process.stderr.close()
         return status
 
 
-def undisturbed(job: Job, root: pathlib.Path, cache: pathlib.Path) -> tuple[dict, dict]:
-    """Lets a job end; gives the seconds of every stage, and what it left behind."""
-    running = Running(job, root, cache)
-    running.wait_for(job.stages[0])
-    times = [time.monotonic()]
-    if running.end() != 0:
-        raise SystemExit("".join(running.lines))
-    times += [running.ended_at.get(stage, time.monotonic()) for stage in job.stages]
-    return dict(zip(job.stages, np.diff(times), strict=True)), outcome.contents(root)
+@dataclasses.dataclass(frozen=True)
+class Death:
+    """Says in which stage a job was disturbed, and what it left.
+
+    Attributes:
+      stage: that it was in.
+      as_asked: whether it ended with the status and the words that belong to the fault.
+      steps: of unfinished trainings, that are to be done again.
+      num_bytes: of other unfinished parts, that are to be written again.
+      temporary: files and folders under temporary names.
+      seconds: until its end.
+    """
+
+    stage: str
+    as_asked: bool
+    steps: int
+    num_bytes: int
+    temporary: int
+    seconds: float
 
 
-def kill(
-    job: Job, root: pathlib.Path, cache: pathlib.Path, stage: str, delay: float, name: str
-) -> Death | None:
-    """Begins a job and kills it some time after the beginning of a stage.
+def disturb(job: Job, fault: str, running: Running, root: pathlib.Path) -> Death | None:
+    """Disturbs a job that is at work; None where it ended well all the same.
 
     Args:
-      job: to begin, or to go on with.
-      root: the folder to work in.
-      cache: folder for compiled programs.
-      stage: to wait for.
-      delay: seconds.
-      name: of the signal, without SIG.
-
-    Returns:
-      None where it ended before.
+      job: of the process.
+      fault: of `FAULTS`.
+      running: the process.
+      root: the folder that it works in; a full disk is that which it lies on.
     """
-    running = Running(job, root, cache)
-    running.wait_for(stage)
-    time.sleep(delay)
     start = time.monotonic()
-    status = running.end(getattr(signal, f"SIG{name}"))
+    if fault == "full_disk":
+        with small_disk.filled(root.parent):
+            status = running.end()
+        words = "".join(running.lines)
+        as_asked = (status == 1 and "Traceback" not in words
+                    and running.lines[-1].startswith("kc_jax: ")
+                    and "its disk is full" in running.lines[-1])
+        if not as_asked and status:
+            print(words, flush=True)
+    else:
+        status = running.end(signal.SIGKILL if fault == "kill" else signal.SIGTERM)
+        as_asked = status == (-signal.SIGKILL if fault == "kill" else preemption.EXIT_CODE)
     if status == 0:
         return None
     seconds = time.monotonic() - start
-    death = Death(
-        running.stage or job.stages[-1], *unfinished(root), len(outcome.temporary_files(root)),
-        seconds, status == ENDED[name],
-    )
-    print(death, flush=True)
-    return death
+    left = len(outcome.temporary_files(root))
+    return Death(running.stage or job.stages[-1], as_asked, *unfinished(root), left, seconds)
 
 
 def unfinished(root: pathlib.Path) -> tuple[int, int]:
@@ -224,37 +219,60 @@ def unfinished(root: pathlib.Path) -> tuple[int, int]:
     return steps, num_bytes
 
 
-def rows(job_name: str, name: str, folder: pathlib.Path) -> Iterator[dict]:
-    """Kills a job in all rounds; yields a row a stage."""
-    job, cache, rng = JOBS[job_name], folder / "xla", random.Random(_SEED.value)
-    Running(job, folder / "first", cache).end()  # Compiles.
+def undisturbed(job: Job, root: pathlib.Path, cache: pathlib.Path) -> tuple[dict, dict]:
+    """Lets a job end; gives the seconds of every stage, and what it left behind."""
+    running = Running(job, root, cache)
+    running.wait_for(job.stages[0])
+    times = [time.monotonic()]
+    if running.end() != 0:
+        raise SystemExit("".join(running.lines))
+    times += [running.ended_at.get(stage, time.monotonic()) for stage in job.stages]
+    return dict(zip(job.stages, np.diff(times), strict=True)), outcome.contents(root)
+
+
+def rows(
+    job_name: str, fault: str, folder: pathlib.Path, cache: pathlib.Path
+) -> Iterator[dict]:
+    """Disturbs a job in all rounds, each in a folder of its own; yields a row a stage.
+
+    Args:
+      job_name: of `JOBS`.
+      fault: of `FAULTS`.
+      folder: to work in.
+      cache: folder for compiled programs, if the environment names none.
+    """
+    job, rng = JOBS[job_name], random.Random(_SEED.value)
+    if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
+        Running(job, folder / "first", cache).end()  # Compiles, so that stages last as ever after.
     seconds, expected = undisturbed(job, folder / "undisturbed", cache)
     deaths: list[tuple[Death, bool]] = []
     for number in range(measure.ROUNDS.value):
-        root = folder / f"round_{number}"
-        died = [
-            kill(job, root, cache, stage, rng.uniform(0, seconds[stage]), name)
-            for stage in _STAGES.value or job.stages
-        ]
+        root, died = folder / f"round_{number}", []
+        for stage in _STAGES.value or job.stages:
+            running = Running(job, root, cache)
+            running.wait_for(stage, rng.uniform(0, seconds[stage]))
+            died.append(disturb(job, fault, running, root))
+            print(died[-1], flush=True)
         last = Running(job, root, cache)
         status = last.end()
         differing = outcome.differences(outcome.contents(root), expected) if status == 0 else []
         print(f"round {number} ended with {status}", *differing, flush=True)
         if status:
             print(*last.lines)
+        shutil.rmtree(root)
         deaths += [(death, status == 0 and not differing) for death in died if death]
     for stage in job.stages:
         here = [(death, recovered) for death, recovered in deaths if death.stage == stage]
         if here:
-            yield {"job": job_name, "signal": name, "stage": stage, **summary(here)}
+            yield {"job": job_name, "fault": fault, "stage": stage, **summary(here)}
 
 
 def summary(deaths: Sequence[tuple[Death, bool]]) -> dict:
     """Sums up what is known of deaths in a stage, and of whether their round ended alike."""
     died = [death for death, _ in deaths]
     return {
-        "killed": len(died),
-        "ended as asked": sum(death.as_expected for death in died),
+        "tried": len(died),
+        "ended as asked": sum(death.as_asked for death in died),
         "recovered": sum(recovered for _, recovered in deaths),
         "steps lost, mean": round(float(np.mean([death.steps for death in died])), 1),
         "steps lost, most": max(death.steps for death in died),
@@ -267,21 +285,26 @@ def summary(deaths: Sequence[tuple[Death, bool]]) -> dict:
 def draw_photos(folder: pathlib.Path) -> None:
     """Draws a folder of photographs, of two classes in each of two verticals."""
     rng = np.random.default_rng(0)
-    for index in range(PHOTOS):
+    for index in range(_PHOTOS.value):
         path = folder / f"v{index % 2}" / f"c{index % 4}" / f"{index}.jpg"
         path.parent.mkdir(parents=True, exist_ok=True)
-        pixels = rng.integers(256, size=(SIDE, SIDE, 3), dtype=np.uint8)
+        pixels = rng.integers(256, size=(PHOTO_SIDE, PHOTO_SIDE, 3), dtype=np.uint8)
         Image.fromarray(pixels).save(path, quality=95)
 
 
 def compare() -> Iterator[dict]:
-    """Kills every job with every signal."""
+    """Disturbs every job in every way."""
     for job_name in _JOB.value:
-        for name in _SIGNAL.value:
-            with tempfile.TemporaryDirectory() as folder:
+        for fault in _FAULT.value:
+            with contextlib.ExitStack() as stack:
+                folder = pathlib.Path(stack.enter_context(tempfile.TemporaryDirectory()))
+                work = folder / "work"
+                work.mkdir()
+                if fault == "full_disk":
+                    stack.enter_context(small_disk.mounted(work, DISK_BYTES))
                 if job_name == "prepare":
-                    draw_photos(pathlib.Path(folder) / "photos")
-                yield from rows(job_name, name, pathlib.Path(folder))
+                    draw_photos(work / "photos")
+                yield from rows(job_name, fault, work, folder / "xla")
 
 
 def main(argv) -> None:
