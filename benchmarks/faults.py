@@ -45,6 +45,7 @@ flags.set_default(measure.ROUNDS, 6)
 
 ROOT = pathlib.Path(__file__).parents[1]
 DONE = re.compile(r"\[(\w+)\] ")  # How a command says that a stage is over.
+ATTEMPTS = 5  # To disturb a job in its last stage before it ends.
 DISK_BYTES = 1 << 29
 PHOTO_SIDE = 160
 
@@ -249,10 +250,14 @@ def rows(
     for number in range(measure.ROUNDS.value):
         root, died = folder / f"round_{number}", []
         for stage in _STAGES.value or job.stages:
-            running = Running(job, root, cache)
-            running.wait_for(stage, rng.uniform(0, seconds[stage]))
-            died.append(disturb(job, fault, running, root))
-            print(died[-1], flush=True)
+            for _ in range(ATTEMPTS):
+                running = Running(job, root, cache)
+                running.wait_for(stage, rng.uniform(0, seconds[stage]))
+                if death := disturb(job, fault, running, root):
+                    died.append(death)
+                    print(death, flush=True)
+                    break
+                shutil.rmtree(root)  # It was quicker: once more, from the beginning.
         last = Running(job, root, cache)
         status = last.end()
         differing = outcome.differences(outcome.contents(root), expected) if status == 0 else []
@@ -260,7 +265,7 @@ def rows(
         if status:
             print(*last.lines)
         shutil.rmtree(root)
-        deaths += [(death, status == 0 and not differing) for death in died if death]
+        deaths += [(death, status == 0 and not differing) for death in died]
     for stage in job.stages:
         here = [(death, recovered) for death, recovered in deaths if death.stage == stage]
         if here:

@@ -7,6 +7,7 @@ import subprocess
 from collections.abc import Iterator
 
 FILLER = "filler"
+SMALLEST = 4096  # Bytes that a file takes.
 
 
 class NoDiskError(RuntimeError):
@@ -44,9 +45,15 @@ def filled(disk: pathlib.Path, room: int = 0) -> Iterator[None]:
     """Takes all of a disk's room, but for some bytes, while the body runs."""
     path = disk / FILLER
     try:
-        with path.open("wb") as file, contextlib.suppress(OSError):
-            free = os.statvfs(disk).f_bavail * os.statvfs(disk).f_frsize - room
-            os.posix_fallocate(file.fileno(), 0, max(1, free))
+        with path.open("wb") as file:
+            taken, size = 0, 1 << 30
+            while size >= SMALLEST:  # Others may write meanwhile, so what is free is no help.
+                try:
+                    os.posix_fallocate(file.fileno(), taken, size)
+                    taken += size
+                except OSError:
+                    size //= 2
+            os.ftruncate(file.fileno(), max(0, taken - room))
         yield
     finally:
         path.unlink()
