@@ -26,7 +26,7 @@ from kc_jax.workdir import Workdir
 
 _PRESET = flags.DEFINE_string("preset", "embedded", "Of configs/eft.py, whose glyphs are learnt.")
 _VERTICALS = flags.DEFINE_integer("verticals", 6, "With the one that is added.", lower_bound=2)
-_EPOCHS = flags.DEFINE_float("epochs", 20.0, "Of every training.", lower_bound=1)
+_EPOCHS = flags.DEFINE_float("epochs", 12.0, "Of every training.", lower_bound=1)
 
 PARTS = ("backbone", "trunk", "bottleneck", "logits")
 
