@@ -90,7 +90,7 @@ def run_stages(
         disk_space.watched(workdir.root),
         hosts.by_first(lambda: run_lock.locked(workdir.root)),
     ):
-        _sweep(workdir)
+        hosts.first_alone(lambda: _sweep(workdir))
         for name in redo:
             for path in outputs(config, workdir)[name]:
                 artifacts.remove(path)
