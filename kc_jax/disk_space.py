@@ -54,10 +54,10 @@ def watched(directory: pathlib.Path | None = None, option: str = "workdir") -> I
         if isinstance(error, UserError) or not _is_full(error):
             raise
         place = getattr(error, "filename", None) or directory or "what this command writes"
+        another = f", or name a larger disk with --{option}=…" if directory else ""
         raise DiskSpaceError(
             f"{place} cannot be written, for its disk is full{_free(directory)}; make room and "
-            f"begin the same command again, which goes on from what is there, or name a larger "
-            f"disk with --{option}=…"
+            f"begin the same command again, which goes on from what is there{another}"
         ) from None
 
 

@@ -94,7 +94,7 @@ def _spill(
         vertical_ids = space.vertical_of_class[known["class_id"]]
         for vertical_id in np.unique(vertical_ids):
             with _file(folder, vertical_id).open("ab") as file:
-                file.write(known[vertical_ids == vertical_id].tobytes())
+                file.write(known[vertical_ids == vertical_id])
     return {"unknown_rows": num_unknown, "unknown_images": names}
 
 
@@ -116,7 +116,7 @@ def _arrange(
             f"the predictions say of image {source.key(int(row['record']))!r}, view {row['view']}, "
             f"the class {row['class_id']} ({space.names[row['class_id']]!r}) twice; keep one row"
         )
-    path.write_bytes(rows.tobytes())
+    path.write_bytes(rows)
     has_rows = np.zeros(num_views * len(record_ids), np.bool_)
     has_rows[long_form.positions(rows, record_ids)] = True
     missing = record_ids[~np.all(has_rows.reshape(num_views, -1), axis=0)]
