@@ -189,9 +189,9 @@ def disturb(job: Job, fault: str, running: Running, root: pathlib.Path) -> Death
         words = "".join(running.lines)
         as_asked = (status == 1 and "Traceback" not in words
                     and running.lines[-1].startswith("kc_jax: ")
-                    and "its disk is full" in running.lines[-1])
+                    and " disk" in running.lines[-1])
         if not as_asked and status:
-            print(words, flush=True)
+            print(words[-2_000:], flush=True)
     else:
         status = running.end(signal.SIGKILL if fault == "kill" else signal.SIGTERM)
         as_asked = status == (-signal.SIGKILL if fault == "kill" else preemption.EXIT_CODE)

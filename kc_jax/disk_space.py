@@ -32,8 +32,8 @@ def check_space(directory: pathlib.Path, num_bytes: int, what: str) -> None:
     free = shutil.disk_usage(directory).free
     if free < num_bytes:
         raise DiskSpaceError(
-            f"{directory} has {free / 2**30:.1f} GiB of free disk space, but {what} take "
-            f"{num_bytes / 2**30:.1f} GiB; free some, or use a --workdir on a larger disk"
+            f"{directory} has {_amount(free)} of free disk space, but {what} take "
+            f"{_amount(num_bytes)}; free some, or use a --workdir on a larger disk"
         )
 
 
@@ -68,4 +68,8 @@ def _is_full(error: Exception) -> bool:
 def _free(directory: pathlib.Path | None) -> str:
     if directory is None or not directory.exists():
         return ""
-    return f" ({shutil.disk_usage(directory).free / 2**20:.1f} MiB are free)"
+    return f" ({_amount(shutil.disk_usage(directory).free)} are free)"
+
+
+def _amount(num_bytes: int) -> str:
+    return f"{num_bytes / 2**30:.1f} GiB" if num_bytes >= 2**30 else f"{num_bytes / 2**20:.1f} MiB"

@@ -24,7 +24,7 @@ def test_whatever_a_library_makes_of_a_full_disk_the_folder_is_named(error, tmp_
             raise error
     message = str(caught.value)
     assert message.startswith(f"{tmp_path} cannot be written, for its disk is full (")
-    assert "MiB are free); make room" in message and message.endswith("with --output=…")
+    assert "are free); make room" in message and message.endswith("with --output=…")
     assert "\n" not in message
 
 

@@ -13,12 +13,11 @@ from kc_jax.errors import UserError
 from kc_jax.train import shapes
 from kc_jax.train.state import TrainState
 
-logging.getLogger("absl").addFilter(  # Orbax logs some 77 INFO lines a save.
-    lambda record: record.levelno > logging.INFO or "orbax" not in record.pathname
+logging.getLogger("absl").addFilter(  # Orbax logs some 77 INFO lines a save, and what it raises.
+    lambda record: "orbax" not in record.pathname
+    or (record.levelno > logging.INFO and not record.exc_info)
 )
-logging.getLogger("absl").addFilter(  # And the error of every thread, which it raises too.
-    lambda record: "_SignalingThread" not in str(record.msg)
-)
+OVERHEAD_BYTES = 1 << 20  # Of a checkpoint, besides its arrays.
 
 
 class CheckpointError(UserError, RuntimeError):
@@ -61,9 +60,12 @@ class Checkpoints:
         Raises:
           DiskSpaceError: there is no room for it.
         """
-        if self.latest_step != step:
-            with disk_space.watched(self._directory):
-                self._checkpointer.save(step, state, force=True)
+        if self.latest_step == step:
+            return
+        num_bytes = OVERHEAD_BYTES + sum(array.nbytes for array in jax.tree.leaves(state))
+        disk_space.check_space(self._directory, num_bytes, "a checkpoint's files")
+        with disk_space.watched(self._directory):  # Others may have taken the room by now.
+            self._checkpointer.save(step, state, force=True)
 
     def restore(self, like: TrainState) -> TrainState:
         """Restores the newest state.
