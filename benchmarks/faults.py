@@ -46,6 +46,7 @@ flags.set_default(measure.ROUNDS, 6)
 ROOT = pathlib.Path(__file__).parents[1]
 DONE = re.compile(r"\[(\w+)\] ")  # How a command says that a stage is over.
 ATTEMPTS = 5  # To disturb a job in its last stage before it ends.
+PATIENCE = 3_600.0  # Seconds for a job to end; a crowded machine takes many.
 DISK_BYTES = 1 << 29
 PHOTO_SIDE = 160
 
@@ -144,7 +145,7 @@ class Running:
         if number:
             self._process.send_signal(number)
         try:
-            status = self._process.wait(timeout=600)
+            status = self._process.wait(timeout=PATIENCE)
         finally:
             self._process.kill()
         self._reader.join()
