@@ -15,6 +15,7 @@ from kc_jax.errors import UserError
 
 SCHEMA_VERSION = 1
 MANIFEST = "manifest.json"
+TEMPORARY = ".tmp"  # What the names of unfinished files and folders end in.
 
 _LINKS = contextvars.ContextVar("links", default=None)  # Folder of `shared`.
 
@@ -77,7 +78,7 @@ def write_text(path: pathlib.Path, text: str) -> None:
     if not hosts.is_first():
         return
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(path.name + ".tmp")
+    temporary = path.with_name(path.name + TEMPORARY)
     temporary.write_text(text, encoding="utf-8")
     os.replace(temporary, path)
 

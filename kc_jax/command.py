@@ -11,7 +11,7 @@ from collections.abc import Callable
 from absl import app, flags, logging
 from ml_collections import config_flags
 
-from kc_jax import caches, preemption
+from kc_jax import caches, disk_space, preemption
 from kc_jax.errors import UserError
 
 _CONFIG = config_flags.DEFINE_config_file(
@@ -45,7 +45,8 @@ def run_plainly(main: Callable[[], int]) -> None:
     """
     try:
         caches.keep_compiled()
-        status: int | str = main()
+        with disk_space.watched():
+            status: int | str = main()
     except UserError as error:
         status = f"kc_jax: {error}"
     except KeyboardInterrupt:
@@ -80,7 +81,8 @@ def _start(main: Callable, argv) -> None:
     if argv[1:]:
         raise UserError(f"{argv[1]!r} is not understood; options are written --name=value")
     caches.keep_compiled()
-    main(_CONFIG.value, _WORKDIR.value)
+    with disk_space.watched():
+        main(_CONFIG.value, _WORKDIR.value)
 
 
 def _parse(argv):

@@ -75,8 +75,9 @@ class Watch:
             })
             path = self._path(hosts.number())
             temporary = path.with_suffix(".tmp")
-            temporary.write_text(text, encoding="utf-8")
-            os.replace(temporary, path)
+            with contextlib.suppress(OSError):  # As a full disk: who is silent is given up.
+                temporary.write_text(text, encoding="utf-8")
+                os.replace(temporary, path)
 
     def _path(self, number: int) -> pathlib.Path:
         return self._folder / f"process_{number}.json"

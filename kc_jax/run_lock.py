@@ -1,4 +1,4 @@
-"""One run at a time in a working directory, or at a part of it."""
+"""One run at a time in a working directory, or at a part of it; one that prepares data."""
 
 import contextlib
 import fcntl
@@ -6,6 +6,7 @@ import json
 import os
 import pathlib
 import socket
+import sys
 import threading
 import time
 from typing import IO
@@ -52,6 +53,24 @@ def locked(root: pathlib.Path, name: str = FILE):
             done.set()
             beat.join()
             _rewrite(file, "")
+
+
+@contextlib.contextmanager
+def awaited(path: pathlib.Path, what: str):
+    """Waits until no other process is at something, and keeps others from it.
+
+    Args:
+      path: of the lock's file, which stays.
+      what: the others do, for the person who watches.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with open(path, "w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            print(f"waiting for another process that {what}", file=sys.stderr)
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def _take(file: IO, path: pathlib.Path) -> None:

@@ -3,7 +3,7 @@
 import dataclasses
 import pathlib
 
-from kc_jax.artifacts import safe_name
+from kc_jax.artifacts import TEMPORARY, safe_name
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,6 +41,10 @@ class Workdir:
 
     def soft_targets_of(self, vertical: str) -> pathlib.Path:
         return self.soft_targets / safe_name(vertical)
+
+    @property
+    def predictions(self) -> pathlib.Path:
+        return self.root / f"predictions{TEMPORARY}"
 
     @property
     def imported(self) -> pathlib.Path:

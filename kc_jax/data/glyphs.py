@@ -11,12 +11,13 @@ import dataclasses
 import io
 import os
 import pathlib
+import shutil
 from collections.abc import Iterator, Sequence
 
 import numpy as np
 import tensorflow_datasets as tfds
 
-from kc_jax import artifacts, checksums
+from kc_jax import artifacts, checksums, disk_space, run_lock
 from kc_jax.config import ConfigError
 from kc_jax.data import glyph_fonts, glyph_list, glyph_masks, glyph_records
 
@@ -45,6 +46,7 @@ _EMBEDDED_VERTICALS = (
     "punctuation_modifiers",
     "technical",
 )
+_UNFINISHED = "incomplete.*"  # Folders that TFDS writes to before it gives them their names.
 _SMOKE_VERTICALS = ("arabic", "latin_basic_extended_a", "math_operators", "punctuation_modifiers")
 
 
@@ -233,19 +235,17 @@ def prepare(data_dir: str | os.PathLike[str], config_name: str = "embedded") -> 
       FontMismatchError: the fonts, or the masks they give, are not the expected ones.
       DamagedFileError: a file of what was prepared is not as it was written.
       ValueError: no config has that name.
+      DiskSpaceError: there is no room for it.
     """
     find_config(config_name)
-    folder = pathlib.Path(data_dir, "glyph_tree", config_name, str(GlyphTree.VERSION))
+    root = pathlib.Path(data_dir)
+    folder = root / GlyphTree.name / config_name / str(GlyphTree.VERSION)
     _check(folder)
     tfds.disable_progress_bar()
-    builder = GlyphTree(data_dir=os.fspath(data_dir), config=config_name)
-    try:
-        with contextlib.redirect_stdout(io.StringIO()):
-            builder.download_and_prepare(
-                download_config=tfds.download.DownloadConfig(try_download_gcs=False)
-            )
-    except FileExistsError:  # another process finished first: read what it wrote
-        builder = GlyphTree(data_dir=os.fspath(data_dir), config=config_name)
+    builder = GlyphTree(data_dir=os.fspath(root), config=config_name)
+    if not folder.exists():
+        _draw(root, builder)
+        builder = GlyphTree(data_dir=os.fspath(root), config=config_name)
     if not (folder / CHECKSUMS).exists():
         with contextlib.suppress(OSError):  # Of a folder that is only read, nothing is noted.
             names = [path.name for path in sorted(folder.iterdir())]
@@ -253,6 +253,23 @@ def prepare(data_dir: str | os.PathLike[str], config_name: str = "embedded") -> 
                 folder / CHECKSUMS, {"files": checksums.describe(folder, names)}
             )
     return builder
+
+
+def _draw(root: pathlib.Path, builder: GlyphTree) -> None:
+    """Draws a dataset, unless another process does; one waits for the other."""
+    with (
+        disk_space.watched(root, "config.data.directory"),
+        run_lock.awaited(root / f"{GlyphTree.name}.lock", f"draws glyphs in {root}"),
+        contextlib.redirect_stdout(io.StringIO()),
+    ):
+        for path in root.glob(f"{GlyphTree.name}/*/{_UNFINISHED}"):
+            shutil.rmtree(path)  # Of a run that was killed.
+        try:
+            builder.download_and_prepare(
+                download_config=tfds.download.DownloadConfig(try_download_gcs=False)
+            )
+        except FileExistsError:  # Another host's process, which no lock reached, was first.
+            pass
 
 
 def _check(folder: pathlib.Path) -> None:

@@ -1,8 +1,6 @@
 """Packs images of yours once: listed, looked at, selected, written; a killed run goes on."""
 
-import contextlib
 import dataclasses
-import fcntl
 import functools
 import hashlib
 import itertools
@@ -10,11 +8,10 @@ import json
 import os
 import pathlib
 import shutil
-import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from kc_jax import artifacts, checksums
+from kc_jax import artifacts, checksums, disk_space, run_lock
 from kc_jax.config import ConfigError, Data
 from kc_jax.data import inspection, packed, selection
 from kc_jax.data.collection import Collection, Entry, given_label_space, reason_of
@@ -66,6 +63,7 @@ def prepare(
     Raises:
       ConfigError: the source cannot be opened, or its images make no dataset.
       ChangedDataError: its images or options changed since they were packed.
+      DiskSpaceError: there is no room for them.
     """
     collection = _open(data)
     given = given_label_space(data)
@@ -73,12 +71,19 @@ def prepare(
     if given is not None:
         inputs["label_space"] = given.fingerprint
     _check_is_ours(directory)
-    if redo or not (directory / packed.DATASET).exists():
-        with _alone(directory):
+    unfinished = directory / UNFINISHED
+    # Both are there where a run was killed just before its end.
+    if redo or unfinished.exists() or not (directory / packed.DATASET).exists():
+        artifacts.make_folder(unfinished, "config.data.prepared")
+        with (
+            disk_space.watched(directory, "config.data.prepared"),
+            run_lock.awaited(unfinished / "lock", f"prepares {directory}"),
+        ):
             if redo:
                 _remove(directory)
             if not (directory / packed.DATASET).exists():
                 _prepare(data, collection, given, inputs, directory, shard_bytes)
+            shutil.rmtree(unfinished, ignore_errors=True)  # Another may wait in there.
     found = packed.open_packed(directory)
     differences = artifacts.describe_differences(found.manifest["inputs"], _as_json(inputs))
     if differences:
@@ -158,19 +163,6 @@ def _check_is_ours(directory: pathlib.Path) -> None:
             f"{directory} is to hold packed images (config.data.prepared) but holds other files; "
             "name an empty or a new folder"
         )
-
-
-@contextlib.contextmanager
-def _alone(directory: pathlib.Path) -> Iterator[None]:
-    """Waits until no other process prepares the same folder."""
-    artifacts.make_folder(directory / UNFINISHED, "config.data.prepared")
-    with open(directory / UNFINISHED / "lock", "w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            print(f"waiting for another process that prepares {directory}", file=sys.stderr)
-            fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
 
 
 def _remove(directory: pathlib.Path) -> None:
@@ -267,4 +259,3 @@ def _write_facts(collection, chosen: Selection, inputs, shards, directory) -> No
             *map(packed.index_name, chosen.splits),
         ]),
     })
-    shutil.rmtree(directory / UNFINISHED)

@@ -59,7 +59,7 @@ def write_bundle(
       model: in its logical form.
       variables: of the model.
     """
-    temporary = directory.with_name(directory.name + ".tmp")
+    temporary = directory.with_name(directory.name + artifacts.TEMPORARY)
     artifacts.remove(temporary)
     temporary.mkdir(parents=True)
     weights = flatten(variables)

@@ -1,8 +1,8 @@
 """Stores soft targets that predictions made elsewhere give, in place of those of teachers."""
 
+import contextlib
 import functools
 import pathlib
-import tempfile
 from collections.abc import Iterator, Mapping
 
 import numpy as np
@@ -44,9 +44,7 @@ def run(config: Config, workdir: Workdir) -> bool:
     if workdir.soft_targets.exists() and not storing.unwritten(workdir, space, all_inputs):
         return False
     num_views = all_inputs[0]["num_views"]
-    workdir.root.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="predictions-", dir=workdir.root) as name:
-        folder = pathlib.Path(name)
+    with _emptied(workdir.predictions) as folder:
         unknown = _spill(found, space, source, num_views, folder)
         coverage = {
             space.verticals[v]: _arrange(folder, space, source, v, num_views)
@@ -62,6 +60,17 @@ def run(config: Config, workdir: Workdir) -> bool:
         for name in space.verticals
     })
     return True
+
+
+@contextlib.contextmanager
+def _emptied(folder: pathlib.Path) -> Iterator[pathlib.Path]:
+    """Gives an empty folder, which goes at the end."""
+    artifacts.remove(folder)
+    folder.mkdir(parents=True)
+    try:
+        yield folder
+    finally:
+        artifacts.remove(folder)
 
 
 def _spill(
@@ -85,7 +94,7 @@ def _spill(
         vertical_ids = space.vertical_of_class[known["class_id"]]
         for vertical_id in np.unique(vertical_ids):
             with _file(folder, vertical_id).open("ab") as file:
-                known[vertical_ids == vertical_id].tofile(file)
+                file.write(known[vertical_ids == vertical_id])
     return {"unknown_rows": num_unknown, "unknown_images": names}
 
 
@@ -107,7 +116,7 @@ def _arrange(
             f"the predictions say of image {source.key(int(row['record']))!r}, view {row['view']}, "
             f"the class {row['class_id']} ({space.names[row['class_id']]!r}) twice; keep one row"
         )
-    rows.tofile(path)
+    path.write_bytes(rows)
     has_rows = np.zeros(num_views * len(record_ids), np.bool_)
     has_rows[long_form.positions(rows, record_ids)] = True
     missing = record_ids[~np.all(has_rows.reshape(num_views, -1), axis=0)]

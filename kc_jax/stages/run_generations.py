@@ -140,14 +140,11 @@ def _ask(config: Config, test: TestSet, member: Member) -> bool:
     (member.answers / SCORES).unlink(missing_ok=True)  # Of an interrupted run.
     num_bytes = 4 * shape[0] * shape[1]
     disk_space.check_space(member.answers, num_bytes, "a network's scores of the test images")
-    kept = np.lib.format.open_memmap(
-        member.answers / SCORES, mode="w+", dtype=np.float32, shape=shape
-    )
-    done = 0
-    for scores in scores_of(test.source, everything, test.num_views):
-        kept[done : done + len(scores)] = scores
-        done += len(scores)
-    kept.flush()
+    header = {"descr": "<f4", "fortran_order": False, "shape": shape}
+    with (member.answers / SCORES).open("wb") as file:  # A full disk kills who maps a file.
+        np.lib.format.write_array_header_1_0(file, header)
+        for scores in scores_of(test.source, everything, test.num_views):
+            file.write(scores.tobytes())
     artifacts.write_json(member.answers / TRAINING_SCORES, _training_scores(scores_of, test, train))
     artifacts.complete(member.answers, files=[SCORES, TRAINING_SCORES])
     return True

@@ -6,7 +6,7 @@ import sys
 import time
 from collections.abc import Sequence
 
-from kc_jax import artifacts, host_watch, hosts, run_lock
+from kc_jax import artifacts, disk_space, host_watch, hosts, run_lock
 from kc_jax.config import Config, ConfigError
 from kc_jax.stages import (
     describe,
@@ -79,6 +79,7 @@ def run_stages(
 
     Raises:
       UnwritableFolderError: nothing can be written in the working directory.
+      DiskSpaceError: its disk is full.
       WorkdirInUseError: another run works there.
     """
     artifacts.make_folder(workdir.root, "workdir")
@@ -86,8 +87,10 @@ def run_stages(
         return _train_one_teacher(config, workdir, names, redo)
     with (
         host_watch.watched(workdir.root),
+        disk_space.watched(workdir.root),
         hosts.by_first(lambda: run_lock.locked(workdir.root)),
     ):
+        hosts.first_alone(lambda: _sweep(workdir))
         for name in redo:
             for path in outputs(config, workdir)[name]:
                 artifacts.remove(path)
@@ -95,6 +98,12 @@ def run_stages(
             _run_stage(config, workdir, name)
         # Not before: what a stage refuses is not the configuration of what lies here.
         artifacts.write_sealed(workdir.config, dataclasses.asdict(config))
+
+
+def _sweep(workdir: Workdir) -> None:
+    """Removes what a dead run was about to write; inside of artifacts it is written again."""
+    for path in workdir.root.glob(f"*{artifacts.TEMPORARY}"):
+        artifacts.remove(path)
 
 
 def _train_one_teacher(
@@ -107,7 +116,7 @@ def _train_one_teacher(
             f"--stages=train_teachers alone; the stages are {', '.join(names)}"
             + f" and --redo has {', '.join(redo)}" * bool(redo)
         )
-    with host_watch.watched(workdir.root):
+    with host_watch.watched(workdir.root), disk_space.watched(workdir.root):
         did_work = train_teachers.run(discovery.resolve(config, workdir), workdir)
     print(f"[train_teachers] {'done' if did_work else 'complete, skipped'}", file=sys.stderr)
 

@@ -11,16 +11,17 @@ import numpy as np
 from orbax.checkpoint import v1 as ocp
 from orbax.checkpoint._src.futures import synchronization
 
-from kc_jax import artifacts, checksums, hosts
+from kc_jax import artifacts, checksums, disk_space, hosts
 from kc_jax.errors import UserError
 from kc_jax.train import shapes
 from kc_jax.train.state import TrainState
 
-logging.getLogger("absl").addFilter(  # Orbax logs some 77 INFO lines a save.
-    lambda record: record.levelno > logging.INFO or "orbax" not in record.pathname
+logging.getLogger("absl").addFilter(  # Orbax logs some 77 INFO lines a save, and what it raises.
+    lambda record: "orbax" not in record.pathname
+    or (record.levelno > logging.INFO and not record.exc_info)
 )
 
-
+OVERHEAD_BYTES = 1 << 20  # Of a checkpoint, besides its arrays.
 CHECKSUMS = "checksums.json"  # Beside the files of a state; earlier versions wrote none.
 DAMAGED = ".damaged"  # Ends the name of a state that was set aside.
 
@@ -58,7 +59,8 @@ class Checkpoints:
         return self
 
     def __exit__(self, *_):
-        self._checkpointer.close()
+        with disk_space.watched(self._directory):
+            self._checkpointer.close()
 
     @property
     def latest_step(self) -> int | None:
@@ -67,8 +69,16 @@ class Checkpoints:
         return None if latest is None else latest.step
 
     def save(self, step: int, state: TrainState) -> None:
-        """Saves a state; returns when it is on disk."""
-        if self.latest_step != step:
+        """Saves a state; returns when it is on disk.
+
+        Raises:
+          DiskSpaceError: there is no room for it.
+        """
+        if self.latest_step == step:
+            return
+        num_bytes = OVERHEAD_BYTES + sum(array.nbytes for array in jax.tree.leaves(state))
+        disk_space.check_space(self._directory, num_bytes, "a checkpoint's files")
+        with disk_space.watched(self._directory):  # Others may have taken the room by now.
             self._checkpointer.save(step, state, force=True)
             path = self._directory / str(step)
             hosts.first_alone(lambda: _write_checksums(path, self._owner))

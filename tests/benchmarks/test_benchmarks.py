@@ -99,6 +99,12 @@ def test_checkpoints():
 
 
 @pytest.mark.slow
+def test_added_vertical():
+    row = figures("added_vertical", SMOKE, "--verticals=2", "--epochs=1")
+    assert_positive(row, ["steps from scratch", "its last loss"])
+
+
+@pytest.mark.slow
 def test_end_to_end():
     rows = figures("end_to_end", SMOKE, "--classes=2048", "--steps=1")["rows"]
     assert [row["setting"] for row in rows] == 3 * ["default"] + 3 * ["2K classes"]

@@ -81,6 +81,14 @@ def test_threads_change_nothing(tmp_path, threads, monkeypatch):
     assert files(one.directory) == files(other.directory)
 
 
+def test_the_memory_of_a_run_killed_at_its_very_end_is_removed(tmp_path):
+    root = write(tmp_path / "tree", tree())
+    found = prepare(root, tmp_path / "packed")
+    before = files(found.directory)
+    (found.directory / preparation.UNFINISHED / "memory").mkdir(parents=True)
+    assert files(prepare(root, tmp_path / "packed").directory) == before
+
+
 def test_what_cannot_be_used_is_left_out_and_named(tmp_path):
     root = write(tmp_path / "tree", {
         **{f"train/{name}": image for name, image in tree().items()},

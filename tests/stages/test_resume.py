@@ -109,6 +109,16 @@ def test_a_run_keeps_others_out_of_its_folder(data_directory, tmp_path):
     runner.run_stages(shipped.smoke(data_directory), Workdir(tmp_path), ["describe"])
 
 
+def test_what_a_dead_run_was_about_to_write_is_removed(data_directory, tmp_path):
+    workdir = Workdir(tmp_path)
+    half = workdir.seconds.with_name(workdir.seconds.name + artifacts.TEMPORARY)
+    half.write_text('{"descr')
+    workdir.predictions.mkdir()
+    (workdir.predictions / "0.rows").touch()
+    runner.run_stages(shipped.smoke(data_directory), workdir, ["describe"])
+    assert not half.exists() and not workdir.predictions.exists()
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("processes", [1, 2])
 def test_preempted_teachers_are_saved_and_gone_on_with(data_directory, tmp_path, processes):
