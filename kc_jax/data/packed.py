@@ -153,17 +153,18 @@ def open_packed(directory: str | os.PathLike[str]) -> Packed:
             "missing); expected a folder that python -m kc_jax.prepare wrote; run it (again)"
         )
     try:
-        manifest = checksums.read_json(
-            directory / DATASET, REMEDY, ("format_version", "fingerprint", "records", "shards")
-        )
+        version = _read_manifest(directory, ["format_version"])["format_version"]
+        if version != FORMAT_VERSION:
+            raise PackedDataError(
+                f"{directory} has format {version}; expected {FORMAT_VERSION}; {REMEDY}"
+            )
+        return Packed(directory, _read_manifest(directory, ["fingerprint", "records", "shards"]))
     except checksums.DamagedFileError as error:
         raise PackedDataError(str(error)) from None
-    if manifest["format_version"] != FORMAT_VERSION:
-        raise PackedDataError(
-            f"{directory} has format {manifest['format_version']}; expected {FORMAT_VERSION}; "
-            f"{REMEDY}"
-        )
-    return Packed(directory, manifest)
+
+
+def _read_manifest(directory: pathlib.Path, needs: Sequence[str]) -> dict:
+    return checksums.read_json(directory / DATASET, REMEDY, needs)
 
 
 def index_name(split: str) -> str:

@@ -54,7 +54,8 @@ def network(name, *words, manifest=COMPLETE, space=SPACE, params=None, spoil=Non
         for file, text in texts.items():
             (folder / file).write_text(text, encoding="utf-8")
         if params is not None:
-            with Checkpoints(folder / artifacts.CHECKPOINTS) as checkpoints:
+            owner = artifacts.owner_of(folder)
+            with Checkpoints(folder / artifacts.CHECKPOINTS, owner=owner) as checkpoints:
                 checkpoints.save(1, TrainState(jnp.int32(1), params, {}, {}))
         if spoil:
             spoil(folder)

@@ -124,7 +124,7 @@ CASES = [
          "1 rows are of images that are no training records", "'x'", kind=SKIPPED),
     case("a class of another vertical, besides", [*ROWS, {**ROWS[0], "class_id": 5}],
          "1 rows are of classes outside their image's verticals", kind=SKIPPED),
-    case("view beyond", [{**row, "view": 9} for row in ROWS], "the view 9",
+    case("view beyond", [{**row, "view": 99} for row in ROWS], "the view 99",
          "config.soft_targets.num_views"),
     Case(AREA, "no folder of ONNX files", f"{ONNX}/no",
          ("vertical_00.onnx is missing", "every vertical needs")),
