@@ -41,8 +41,9 @@ print(*sorted(sys.modules))
     assert done.returncode == 0, done.stderr
     known = done.stdout.split()
     ours = {name for name in known if name.startswith("kc_jax.")}
-    assert ours <= {"kc_jax.errors", "kc_jax.core", "kc_jax.core.label_space",
-                    "kc_jax.core.average_precision", "kc_jax.data", "kc_jax.data.images",
+    assert ours <= {"kc_jax.checksums", "kc_jax.errors", "kc_jax.core",
+                    "kc_jax.core.label_space", "kc_jax.core.average_precision", "kc_jax.data",
+                    "kc_jax.data.images",
                     *(name for name in ours if name.startswith("kc_jax.bundle"))}
     others = {"flax", "optax", "orbax", "grain", "tensorflow_datasets", "ml_collections", "absl"}
     assert not others & set(known)

@@ -49,10 +49,11 @@ def test_it_is_made_once_and_anew_when_something_changed(copy, capsys):
     assert (workdir.bundle("student") / files.MANIFEST).stat().st_mtime_ns == made
     space = sources.load_label_space(config.data)
     fit = {"temperature": 2.0, "bias": -1.0, "threshold": 0.75}
+    judged = workdir.evaluation / "student"
     artifacts.write_json(
-        workdir.evaluation / "student" / files.CALIBRATION,
-        {"verticals": {name: fit for name in space.verticals}},
+        judged / files.CALIBRATION, {"verticals": {name: fit for name in space.verticals}}
     )
+    artifacts.complete(judged, [files.CALIBRATION])
     runner.run_stages(config, workdir, ["export"])
     bundle = Bundle.load(workdir.bundle("student"))
     [[name]] = bundle.names(np.zeros((1, space.num_classes), np.float32), top=1)

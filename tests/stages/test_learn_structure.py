@@ -237,12 +237,13 @@ def test_heads_need_a_trunk_that_is_shared(finished):
             learn_structure.make_spec(options, (0, 1), head)
 
 
-def test_edited_clusters_are_other_inputs(copy):
+def test_other_clusters_are_other_inputs(copy):
     config, workdir = copy
     path = workdir.clusters("confusions") / clusters.CLUSTERS
     space = sources.load_label_space(config.data)
     members = members_of(config, workdir)
     class_groups.write(path, space, np.roll(members, 1))
+    artifacts.complete(path.parent, [path.name])
     with pytest.raises(artifacts.StaleArtifactError, match="clusters: "):
         runner.run_stages(config, workdir, ["learn_structure"])
 
