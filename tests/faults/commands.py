@@ -58,6 +58,14 @@ class Commands:
         return Done(status, out, err)
 
 
+def environment_of(home: pathlib.Path) -> dict[str, str]:
+    """Gives the environment of commands whose user has the folder ``home``."""
+    return {
+        **os.environ, "HOME": str(home), "PYTHONPATH": str(ROOT), "JAX_PLATFORMS": "cpu",
+        "HF_HUB_OFFLINE": "1", "COLUMNS": "200", "PYTHONIOENCODING": "utf-8:strict",
+    }
+
+
 @contextlib.contextmanager
 def open_commands(home: pathlib.Path) -> Iterator[Commands]:
     """Starts the process that forks.
@@ -65,13 +73,9 @@ def open_commands(home: pathlib.Path) -> Iterator[Commands]:
     Args:
       home: takes the place of the user's, where caches are.
     """
-    environment = {
-        **os.environ, "HOME": str(home), "PYTHONPATH": str(ROOT), "JAX_PLATFORMS": "cpu",
-        "HF_HUB_OFFLINE": "1", "COLUMNS": "200", "PYTHONIOENCODING": "utf-8:strict",
-    }
     command = [sys.executable, "-W", "ignore", "-m", "tests.faults.commands"]
     with subprocess.Popen(
-        command, cwd=ROOT, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+        command, cwd=ROOT, env=environment_of(home), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
         text=True,
     ) as process:
         try:

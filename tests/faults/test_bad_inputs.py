@@ -60,8 +60,8 @@ def test_a_forked_command_says_what_a_process_says(name, runner, places):
     forked = asked.run(runner, folder)
     argv = [word.replace("{root}", str(folder)) for word in shlex.split(asked.command)]
     alone = subprocess.run(
-        [sys.executable, "-m", *argv], cwd=commands.ROOT, capture_output=True, text=True,
-        timeout=240,
+        [sys.executable, "-m", *argv], cwd=commands.ROOT, env=commands.environment_of(places),
+        capture_output=True, text=True, timeout=240,
     )
     assert (alone.returncode, alone.stderr) == (forked.status, forked.err)
     assert asked.verdict(forked) == case.REFUSED
