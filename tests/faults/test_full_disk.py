@@ -73,6 +73,6 @@ def test_the_command_ends_in_one_line(disk):
             cwd=ROOT, capture_output=True, text=True,
         )
     assert done.returncode == 1
-    assert done.stderr.startswith(f"kc_jax: {disk / 'data'}")
-    assert "make room and begin the same command again" in done.stderr
-    assert len(done.stderr.splitlines()) == 1
+    described, line = done.stderr.splitlines()
+    assert described.startswith("[describe]") and line.startswith(f"kc_jax: {disk / 'data'}")
+    assert "make room and begin the same command again" in line
