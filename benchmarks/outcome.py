@@ -10,8 +10,8 @@ from kc_jax import artifacts
 from kc_jax.train import checkpoint
 from kc_jax.train.state import digest
 
-# What says when, how fast or by which command something was made, in files of JSON, and checksums of
-# what says so, for all that they are of is compared itself.
+# What says when, how fast or by which command something was made, in files of JSON, and checksums
+# of what says so, for all that they are of is compared itself.
 TIMES = {
     "seconds", "images_per_second", "input_wait", "pipeline_images_per_second", "made_with",
     "checksum", "files",
