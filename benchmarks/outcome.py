@@ -21,7 +21,7 @@ EVENTS = re.compile(r"events\.out\.tfevents.*")  # Of TensorBoard; one more for 
 # are there is compared all the same.
 VARYING = re.compile(
     r"seconds\.json|config\.json|.*\.lock|.*\.html|bundles/\w+/(manifest\.json|.*\.md)|.*events"
-    r"|.*\.array_record-.*"
+    r"|.*\.array_record-.*|hosts/.*"
 )
 TEMPORARY = re.compile(r"\.tmp\b|-tmp\b|incomplete\.|unfinished")
 

@@ -28,9 +28,11 @@ def get_config(preset: str = "embedded"):
 def embedded(config):
     """About 1,000 characters in 20 verticals, from fonts that matplotlib installs.
 
-    The student has the parts that pay here: verticals' own bottlenecks, learning from labels. Soft
-    targets are written all the same, for --config.student.distill_weight=1 --config.student.name=….
+    The student has verticals' own bottlenecks and learns from labels. Soft targets are written all
+    the same, for --config.student.distill_weight=1 --config.student.name=….
     """
+    config.generalist.head = "FC256-FC32"
+    config.student.head = "FC256-SC32"
     return config
 
 

@@ -62,7 +62,8 @@ def join(coordinator: str, num_processes: int, process_id: int, timeout: float) 
     try:
         jax.distributed.initialize(
             **found, initialization_timeout=round(timeout),
-            # JAX aborts without a word of who is missing: `host_watch` comes first.
+            # JAX aborts without a word of who is missing: `host_watch` comes first. (Its
+            # client takes a `missed_heartbeat_callback`, but throws std::bad_cast in 0.10.2.)
             heartbeat_timeout_seconds=round(2 * timeout), shutdown_timeout_seconds=round(timeout),
         )
     except (RuntimeError, ValueError) as error:

@@ -61,7 +61,7 @@ def main(argv: Sequence[str]) -> int:
 
 def run_once(command: Sequence[str], options: argparse.Namespace, notice: _Notice) -> int:
     """Starts all processes and waits until every one has ended; gives the status."""
-    place = f"localhost:{_free_port()}"
+    place = f"localhost:{free_port()}"
     environment = _environment(options.devices_per_process)
     processes: list[subprocess.Popen] = []
     readers: list[threading.Thread] = []
@@ -145,7 +145,8 @@ def _environment(num_devices: int) -> Mapping[str, str]:
     }
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Finds a port of this machine that nobody listens at."""
     with socket.socket() as free:
         free.bind(("localhost", 0))
         return free.getsockname()[1]

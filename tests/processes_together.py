@@ -2,9 +2,10 @@
 
 import os
 import pathlib
-import socket
 import subprocess
 import sys
+
+from launch import local_multiprocess
 
 
 def begin(name: str, *arguments: str, num_processes: int = 2, devices: int = 1) -> list:
@@ -21,9 +22,7 @@ def begin(name: str, *arguments: str, num_processes: int = 2, devices: int = 1) 
         "JAX_PLATFORMS": "cpu",
         "XLA_FLAGS": f"--xla_force_host_platform_device_count={devices}",
     }
-    with socket.socket() as free:
-        free.bind(("localhost", 0))
-        coordinator = f"--coordinator=localhost:{free.getsockname()[1]}"
+    coordinator = f"--coordinator=localhost:{local_multiprocess.free_port()}"
     return [
         subprocess.Popen(
             [

@@ -14,6 +14,7 @@ from configs import (
 )
 from configs.study import (
     conditions,
+    controls,
     figure5,
     paper,
     recipe,
@@ -23,10 +24,11 @@ from configs.study import (
     table4,
     table6,
     tolerance,
+    tuning,
     verticals,
-    widths,
 )
 from kc_jax import config, study
+from kc_jax.core import label_space
 from kc_jax.data import preparation, sources
 from kc_jax.errors import UserError
 from kc_jax.stages import describe
@@ -76,7 +78,8 @@ TABLES = [table1, table2, table3, table4, recipe, figure5, table6]
 
 @pytest.mark.parametrize("plan", [
     *(table.get_config(data) for table in TABLES for data in paper.DATA),
-    conditions.get_config(), tolerance.get_config(), verticals.get_config(), widths.get_config(),
+    *(controls.get_config(data) for data in controls.EQUAL),
+    conditions.get_config(), tolerance.get_config(), verticals.get_config(),
 ], ids=lambda plan: plan.title)
 def test_studies_build_and_their_claims_name_what_they_compare(plan):
     methods = set()
@@ -92,19 +95,19 @@ def test_studies_build_and_their_claims_name_what_they_compare(plan):
 
 def test_tables_of_the_same_data_have_networks_of_the_same_name_in_common():
     seen = {}
-    for table in TABLES[:-1]:
+    for table in (*TABLES[:-1], controls):
         plan = table.get_config()
         assert plan.name == "paper_glyphs"
         for name in plan.students:
             built = study.cell_config(plan, 0, name)
             assert seen.setdefault(name, built) == built
-    assert len(seen) == 16
+    assert len(seen) == 19
 
 
 def test_table_6_has_bottlenecks_of_one_width():
     built = study.cell_config(table6.get_config(), 0, "sc_d")
-    assert built.generalist.head == built.teachers.head == "FC256-FC8"
-    assert built.student.head == "FC256-SC8"
+    assert built.generalist.head == built.teachers.head == "FC256-FC32"
+    assert built.student.head == "FC256-SC32"
     with pytest.raises(ValueError, match="'letters' are unknown; expected one of glyphs"):
         table6.get_config("letters")
 
@@ -158,24 +161,27 @@ def test_the_study_of_generations_is_of_the_papers_processes(preset):
     assert names == {"D(1.0, 0.0)", "D(1.0, 0.5)", "D(0.6, 0.5)", "D(0.6, 0.6)"}
 
 
-@pytest.mark.parametrize("plan", ["parts", "heads", "tuning:labels", "tuning:soft_targets"])
-def test_studies_build(plan):
-    from kc_jax import study
+@pytest.mark.parametrize("data", paper.DATA)
+def test_settings_are_chosen_on_the_validation_part_with_one_budget(data):
+    plan = tuning.get_config(data)
+    assert plan.base.data.judged_on == "validation"
+    methods = [name.rpartition("_rate")[0] for name in plan.students]
+    assert {methods.count(name) for name in methods} == {len(tuning.RATES)}
+    for name in plan.students:
+        assert study.cell_config(plan, 0, name).student.name == name
 
-    module, *preset = plan.split(":")
-    options = importlib.import_module(f"configs.study.{module}").get_config(*preset)
-    for name in options.students:
-        assert study.cell_config(options, 3, name).student.name == name
 
-
-def test_settings_are_chosen_on_the_validation_part_with_one_budget():
-    tuning = importlib.import_module("configs.study.tuning")
-    names = [name for methods in ("labels", "soft_targets")
-             for name in tuning.get_config(methods).students]
-    assert {m: sum(n.startswith(f"{m}_rate") for n in names)
-            for m in ("fc", "sc", "fc_d", "sc_d", "sc_d_s")} == dict.fromkeys(
-                ("fc", "sc", "fc_d", "sc_d", "sc_d_s"), 6)
-    assert tuning.get_config().base.data.judged_on == "validation"
+@pytest.mark.parametrize("data, sizes", [("glyphs", (51,) * 20), ("photographs", (10, 9, 9, 9, 9))])
+def test_the_controls_wide_bottleneck_costs_what_own_ones_do(data, sizes):
+    plan = controls.get_config(data)
+    built = {name: study.cell_config(plan, 0, name) for name in ("sc", "wide", "longer")}
+    space = label_space.from_sizes(sizes)
+    own, wide = (
+        describe.describe_network(built[name], built[name].student, space)["params"]
+        for name in ("sc", "wide")
+    )
+    assert wide == pytest.approx(own, rel=0.002)
+    assert built["longer"].student.num_epochs == 2 * built["longer"].generalist.num_epochs
 
 
 @pytest.mark.parametrize("head,millions", [

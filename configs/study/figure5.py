@@ -2,8 +2,8 @@
 
 python -m kc_jax.study --config=configs/study/figure5.py --output=docs/results/figure5.md
 
-γ starts at scale × √N_v, or at 10: the paper's own scale is 1, which fits logits of unit size; ours
-start at the classes' prior, −log C, whose norm is about log C times that.
+γ starts at log C × √N_v, the norm of our initial logits, which are the classes' prior, or at 10.
+The paper's √N_v fits logits of unit size.
 """
 
 from configs.study import paper
@@ -27,11 +27,16 @@ def get_config(data: str = "glyphs"):
 
 def _further(data: str, trunk: int, bottleneck: int):
     """Gives the variants that no other table has."""
-    student = {"head": f"FC{trunk}-SC{bottleneck}", **paper.distilled(data, setting="s")}
-    fixed = {**student["optimizer"], "multipliers": {"pace": 0.0}}
+    head = f"FC{trunk}-SC{bottleneck}"
     ten = {"initial": "constant", "scale": 10.0}
+    fixed = paper.student(data, head, 1.0, "s", paper.paced("vertical"))
+    fixed["optimizer"]["multipliers"] = {"pace": 0.0}
     return {
-        "fixed_vertical": {**student, **paper.paced(data, "vertical"), "optimizer": fixed},
-        "ten_vertical": {**student, "self_paced": {"level": "vertical", **ten}},
-        "ten_class": {**student, "self_paced": {"level": "class", **ten}},
+        "fixed_vertical": fixed,
+        **{
+            f"ten_{level}": paper.student(
+                data, head, 1.0, "s", {"self_paced": {"level": level, **ten}}
+            )
+            for level in ("vertical", "class")
+        },
     }

@@ -22,9 +22,8 @@ def get_config(data: str = "glyphs"):
 def _generic(data: str, trunk: int, bottleneck: int):
     """Gives the networks with a generic part; that without one other tables have too."""
     return {
-        f"generic_{quarter}": {
-            "head": f"FC{trunk}-SC({bottleneck},{bottleneck * quarter // 4})",
-            **paper.distilled(data),
-        }
+        f"generic_{quarter}": paper.student(
+            data, f"FC{trunk}-SC({bottleneck},{bottleneck * quarter // 4})", 1.0, "d", {}
+        )
         for quarter in QUARTERS
     }

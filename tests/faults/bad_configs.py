@@ -65,7 +65,7 @@ CASES = [
          "    return c\n", "config.colour", "unknown"),
     mine("option that it lacks", f"{WRITTEN}c = folder.get_config()\n    del c.data.seed\n"
          "    return c\n", "config.data.seed is missing", "add it"),
-    case("study where a run is expected", "kc_jax.main --config=configs/study/parts.py",
+    case("study where a run is expected", "kc_jax.main --config=configs/study/recipe.py",
          "config.", "unknown"),
     case("run where a study is expected", "kc_jax.study --config=configs/eft.py:smoke",
          "the study varies nothing", "students"),
