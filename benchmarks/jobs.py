@@ -106,6 +106,10 @@ class Running:
             time.sleep(0.02)
         time.sleep(delay)
 
+    def is_running(self) -> bool:
+        """Tells whether the process has not ended yet."""
+        return self._process.poll() is None
+
     def send(self, number: signal.Signals) -> None:
         """Sends a signal."""
         self._process.send_signal(number)

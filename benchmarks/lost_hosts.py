@@ -79,6 +79,8 @@ def lose(
     processes = pair(root, cache)
     processes[0].wait_for(stage, delay)
     at, start = processes[0].stage, time.monotonic()
+    if not processes[lost].is_running() and processes[lost].end():
+        raise SystemExit(f"process {lost} ended by itself:\n{''.join(processes[lost].lines)}")
     processes[lost].send(SIGNALS[how])
     status = processes[1 - lost].end()
     seconds = time.monotonic() - start

@@ -79,7 +79,8 @@ TABLES = [table1, table2, table3, table4, recipe, figure5, table6]
 @pytest.mark.parametrize("plan", [
     *(table.get_config(data) for table in TABLES for data in paper.DATA),
     *(controls.get_config(data) for data in controls.EQUAL),
-    conditions.get_config(), tolerance.get_config(), verticals.get_config(),
+    *map(conditions.get_config, conditions.CONDITIONS), tolerance.get_config(),
+    verticals.get_config(),
 ], ids=lambda plan: plan.title)
 def test_studies_build_and_their_claims_name_what_they_compare(plan):
     methods = set()
