@@ -50,21 +50,23 @@ def find(
         "network": _ask_network, "soft_targets": _read_soft_targets, "verticals": _ask_nobody,
     }[options.answers](config, workdir, base, made_by, space)
     inputs = {
-        "seed": config.seed, "label_space": space.fingerprint, **asked,
+        "seed": config.seed, "label_space": space.fingerprint, "method": spectral.VERSION, **asked,
         **{name: getattr(options, name) for name in FOUND_BY},
     }
     if artifacts.is_complete(directory, inputs):
         return False
     if options.answers == "verticals":
-        members = space.vertical_of_class
+        members, placed = space.vertical_of_class, {}
     else:
         counts = _count(options, answers, space)
         scipy.sparse.save_npz(directory / COUNTS, counts)
-        members = _cluster(config, counts)
+        members, placed = _cluster(config, counts)
     if options.permuted:
         members = np.random.default_rng(config.seed).permutation(members)
     class_groups.write(directory / CLUSTERS, space, members)
-    artifacts.complete(directory, files=[CLUSTERS], sizes=np.bincount(members).tolist())
+    artifacts.complete(
+        directory, files=[CLUSTERS], sizes=np.bincount(members).tolist(), placed=placed
+    )
     return True
 
 
@@ -74,7 +76,7 @@ def _count(options: Structure, answers: Answers, space: LabelSpace) -> scipy.spa
     return confusion.count_co_detections((best for best, _ in answers), space.num_classes)
 
 
-def _cluster(config: Config, counts: scipy.sparse.csr_array) -> np.ndarray:
+def _cluster(config: Config, counts: scipy.sparse.csr_array) -> spectral.Clusters:
     options = config.structure
     try:
         return spectral.cluster(

@@ -28,12 +28,14 @@ class Structure:
       name: of the structure.
       inputs: what it was found from.
       members: i32[C], the cluster of each class.
+      placed: how many classes were placed by what, see `spectral.Clusters`; of verticals, none.
       rand_index: agreement with the verticals: 1 where they are the same, about 0 by chance.
     """
 
     name: str
     inputs: dict
     members: np.ndarray
+    placed: dict[str, int]
     rand_index: float
 
     @property
@@ -88,7 +90,10 @@ def read_structures(workdir: Workdir, space: LabelSpace) -> list[Structure]:
             members = np.array(clusters.read(path.parent, space))
             agreement = adjusted_rand_score(space.vertical_of_class, members)
             found.append(
-                Structure(path.parent.name, manifest["inputs"], members, float(agreement))
+                Structure(
+                    path.parent.name, manifest["inputs"], members, manifest["placed"],
+                    float(agreement),
+                )
             )
     return found
 
