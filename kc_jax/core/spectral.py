@@ -5,17 +5,18 @@ formed: the first eigenvectors of D^-1/2 B D^-1/2, D being the sums of B's rows,
 singular vectors of A D^-1/2.
 """
 
+import warnings
 from typing import NamedTuple
 
 import numpy as np
 import scipy.sparse
+from scipy.sparse.linalg import lobpcg
 from sklearn.cluster import KMeans
 
 VERSION = 2  # Of the method: another one finds other clusters in the same counts.
 ROUNDS = 20  # Of moving centres of limited clusters; they stop moving sooner.
-# Of finding eigenvectors: columns beside those wanted, products a round, rounds at most, and the
-# length of what an eigenvector may lack.
-SPARE, DEGREE, RESTARTS, TOLERANCE = 10, 4, 50, 1e-8
+TOLERANCE = 1e-8  # What an eigenvector may lack.
+ITERATIONS = 200  # Of finding eigenvectors, at most.
 
 
 class Clusters(NamedTuple):
@@ -74,25 +75,17 @@ def _first_eigenvectors(
 ) -> np.ndarray:
     """Gives the eigenvectors of MᵀM, whose largest eigenvalue is 1, f64[n, count].
 
-    Block Krylov iteration, begun again from the best of each round (Golub and Underwood 1977).
     From one start, Lanczos' method sees one direction of all that share an eigenvalue, as those of
-    parts that nothing connects do; a block sees as many as it has columns.
+    parts that nothing connects do; a block sees as many as it has columns (Knyazev 2001).
     """
-    size = scaled.shape[1]
-    best = np.linalg.qr(rng.normal(size=(size, min(size, count + SPARE))))[0]
-    for _ in range(RESTARTS):
-        blocks = [best]
-        for _ in range(min(DEGREE, size // best.shape[1])):
-            blocks.append(np.linalg.qr(scaled.T @ (scaled @ blocks[-1]))[0])
-        basis = np.linalg.qr(np.hstack(blocks))[0]
-        images = scaled @ basis
-        values, weights = np.linalg.eigh(images.T @ images)
-        values, weights = values[::-1], weights[:, ::-1][:, : best.shape[1]]
-        best = basis @ weights
-        vectors = best[:, :count]
-        errors = scaled.T @ (images @ weights[:, :count]) - vectors * values[:count]
-        if np.linalg.norm(errors, axis=0).max() < TOLERANCE:
-            break
+    start = rng.normal(size=(scaled.shape[1], count))
+    with warnings.catch_warnings():
+        # Where the last of them are hardly ahead of others, any of these will do.
+        warnings.simplefilter("ignore", UserWarning)
+        _, vectors = lobpcg(
+            lambda block: scaled.T @ (scaled @ block), start, largest=True, tol=TOLERANCE,
+            maxiter=ITERATIONS,
+        )
     return vectors
 
 

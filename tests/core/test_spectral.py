@@ -56,6 +56,15 @@ def test_disconnected_parts_are_kept_apart(parts, seed):
     assert adjusted_rand_score(truth, spectral.cluster(matrix, parts, seed=seed).members) == 1
 
 
+@pytest.mark.parametrize("size", [5, 40])
+def test_more_clusters_than_kinds_of_columns_are_found_too(size):
+    """There are fewer eigenvalues that are not zero than clusters."""
+    truth = np.repeat(np.arange(3), size)
+    matrix = scipy.sparse.csr_array((truth[:, None] == truth[None]).astype(np.int64))
+    found = spectral.embed(matrix, 5, 0)
+    assert np.isfinite(found).all() and found.any(axis=1).all()
+
+
 @pytest.mark.parametrize("alone", [1, 4, 20])
 @pytest.mark.parametrize("scale", [1, 0.001])
 def test_classes_like_themselves_alone_take_no_cluster_for_themselves(alone, scale):
