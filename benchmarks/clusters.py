@@ -59,7 +59,7 @@ def compare() -> dict:
         "images": _IMAGES.value, "largest": _LARGEST.value, "non_zeros": counts.nnz,
         "count_s": round(count_s, 3), "cluster_s": round(cluster_s, 3),
         "peak_rss_gib": round(measure.peak_resident_bytes() / 2**30, 2),
-        "rand_index": round(float(adjusted_rand_score(truth, found)), 4),
+        "rand_index": round(float(adjusted_rand_score(truth, found.members)), 4),
     }
 
 

@@ -27,6 +27,7 @@ from configs.study import (
     tuning,
     verticals,
 )
+from configs.study import self_informed as study_of_structures
 from kc_jax import config, study
 from kc_jax.core import label_space
 from kc_jax.data import preparation, sources
@@ -81,14 +82,17 @@ TABLES = [table1, table2, table3, table4, recipe, figure5, table6]
     *(controls.get_config(data) for data in controls.EQUAL),
     *map(conditions.get_config, conditions.CONDITIONS), tolerance.get_config(),
     verticals.get_config(),
+    *(study_of_structures.get_config(data) for data in ("glyphs", "photographs")),
 ], ids=lambda plan: plan.title)
 def test_studies_build_and_their_claims_name_what_they_compare(plan):
     methods = set()
+    kind, variants = study.kind_of(plan)
     for setting in study.settings_of(plan):
-        names = {"generalist", *plan.students, "specialists"}
+        names = {"generalist", *variants, *["specialists"] * (kind.part == "student")}
         methods |= {f"{setting}/{name}" if setting else name for name in names}
-        for name in plan.students:
-            assert study.cell_config(plan, 0, name, setting).student.name == name
+        for name in variants:
+            built = study.cell_config(plan, 0, name, setting)
+            assert getattr(built, kind.part).name == name
     assert plan.claims
     for _, better, other, *_ in plan.claims:
         assert {better, other} <= methods

@@ -3,8 +3,8 @@ import numpy as np
 import pytest
 
 from configs import eft
-from configs.study import figure5
-from kc_jax import study
+from configs.study import figure5, self_informed
+from kc_jax import artifacts, study
 from kc_jax.config import ConfigError
 from kc_jax.stages import study_claims, study_tables
 
@@ -191,6 +191,27 @@ def test_processes_by_generation_and_the_papers_claims():
     assert claims.split(" | ")[4:6] == ["22.5 ± 3.5", "20.0 ± 0.0"]
     alone = study_tables.processes_table("T", ["a"], results)
     assert "mean of students − D(1.0, 0.0)" not in alone
+
+
+@pytest.mark.slow
+def test_a_study_of_structures_has_their_agreement_and_claims(tmp_path):
+    plan = self_informed.get_config("smoke")
+    plan.base.data.directory = str(tmp_path / "data")
+    plan.seeds = (0,)
+    names = ("confusions", "longer")
+    plan.structures = {name: plan.structures[name] for name in names}
+    plan.claims = [claim for claim in plan.claims if set(claim[1:3]) <= set(names)]
+    study.main(plan, str(tmp_path / "study"))
+    lines = (tmp_path / "study" / "table.md").read_text("utf-8").splitlines()
+    rows = {line.split(" | ")[0].strip("| "): line for line in lines if line.startswith("| ")}
+    assert {"generalist", *names} <= set(rows)
+    clusters = artifacts.read_json(
+        tmp_path / "study" / "seed_0" / "structures" / "confusions" / artifacts.MANIFEST
+    )
+    assert sum(clusters["placed"].values()) == sum(clusters["sizes"])
+    agreement = {name: rows[name].split(" | ")[-1].strip(" |") for name in names}
+    assert -1 <= float(agreement["confusions"]) <= 1 and not agreement["longer"]
+    assert "heads beat going on with the whole network" in rows
 
 
 def test_structures_beside_their_base():

@@ -13,12 +13,22 @@ import ml_collections
 
 from configs import self_informed
 
+# What it says, the network that should be better, the other; the first two are the paper's.
+CLAIMS = (
+    ("confusions beat co-detections", "confusions", "co_detections"),
+    ("co-detections beat the base", "co_detections", "generalist"),
+    ("confusions beat chance", "confusions", "confusions_at_random"),
+    ("co-detections beat chance", "co_detections", "co_detections_at_random"),
+    ("heads beat a classifier learnt anew", "confusions", "classifier_anew"),
+    ("heads beat going on with the whole network", "confusions", "longer"),
+)
+
 
 def get_config(preset: str = "glyphs"):
     """Gives the study.
 
     Args:
-      preset: of configs/self_informed.py.
+      preset: of configs/self_informed.py: ``glyphs``, ``photographs`` or ``smoke``.
     """
     config = ml_collections.ConfigDict()
     config.title = f"Self-informed structure on {preset}"
@@ -32,4 +42,6 @@ def get_config(preset: str = "glyphs"):
         "classifier_anew": {"num_clusters": 0},
         "longer": {"num_clusters": 0, "learn": "all"},
     }
+    metric = f"mean_ap_at_{config.base.evaluation.at_k}"
+    config.claims = tuple((text, better, other, metric) for text, better, other in CLAIMS)
     return config

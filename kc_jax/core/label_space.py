@@ -1,6 +1,7 @@
 """Classes, their verticals and their ancestors."""
 
 import collections
+import csv
 import dataclasses
 import functools
 import hashlib
@@ -13,6 +14,7 @@ import numpy as np
 from kc_jax.errors import UserError
 
 SCHEMA_VERSION = 1
+COLUMNS = ("class_id", "name", "vertical", "path", "parent")  # Of `write_csv`.
 
 
 class LabelSpaceError(UserError, ValueError):
@@ -206,6 +208,26 @@ def read_csv(path) -> LabelSpace:
         return from_rows(tables.read_csv(path)[1])
     except ValueError as error:
         raise LabelSpaceError(f"{path}: {error}") from None
+
+
+def write_csv(path, space: LabelSpace, counts: Mapping[str, Sequence[int]] | None = None) -> None:
+    """Writes a label space as a CSV that `read_csv` reads.
+
+    Args:
+      path: of the file.
+      space: to be written.
+      counts: more columns, by name: a number for each class.
+    """
+    counts = counts or {}
+    verticals = [space.verticals[v] for v in space.vertical_of_class]
+    parents = ["" if parent is None else parent for parent in space.parents]
+    with open(path, "w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow([*COLUMNS, *counts])
+        writer.writerows(zip(
+            range(space.num_classes), space.names, verticals, space.paths, parents,
+            *counts.values(), strict=True,
+        ))
 
 
 def from_rows(rows: Sequence[Mapping[str, object]]) -> LabelSpace:

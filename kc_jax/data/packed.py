@@ -254,24 +254,16 @@ def write_label_csv(
     directory: pathlib.Path, space: LabelSpace, splits: Mapping[str, Sequence[Kept]]
 ) -> None:
     """Writes the label space as CSV, with the images that each class has in every split."""
-    counts = {split: Counter(c for record in records for c in record.labels)
-              for split, records in splits.items()}
-    rows = [
-        [c, space.names[c], space.verticals[space.vertical_of_class[c]], space.paths[c],
-         "" if space.parents[c] is None else space.parents[c], *(n[c] for n in counts.values())]
-        for c in range(space.num_classes)
-    ]
-    header = ["class_id", "name", "vertical", "path", "parent", *counts]
-    _write_csv(directory / LABEL_CSV, header, rows)
+    found = {split: Counter(c for record in records for c in record.labels)
+             for split, records in splits.items()}
+    label_spaces.write_csv(directory / LABEL_CSV, space, {
+        split: [counted[c] for c in range(space.num_classes)] for split, counted in found.items()
+    })
 
 
 def write_left_out(directory: pathlib.Path, left_out: Sequence[tuple[str, str, str]]) -> None:
     """Writes which images are left out and why."""
-    _write_csv(directory / LEFT_OUT, ["key", "kind", "detail"], left_out)
-
-
-def _write_csv(path: pathlib.Path, header: list[str], rows: Iterable[Sequence]) -> None:
-    with open(path, "w", encoding="utf-8", newline="") as file:
+    with open(directory / LEFT_OUT, "w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(header)
-        writer.writerows(rows)
+        writer.writerow(["key", "kind", "detail"])
+        writer.writerows(left_out)

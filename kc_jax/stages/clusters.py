@@ -8,9 +8,10 @@ import scipy.sparse
 
 from kc_jax import artifacts
 from kc_jax.config import Config, ConfigError, Structure
-from kc_jax.core import confusion, spectral
+from kc_jax.core import confusion, label_space, spectral
 from kc_jax.core.average_precision import best_classes
 from kc_jax.core.label_space import LabelSpace
+from kc_jax.core.regrouping import regroup
 from kc_jax.data import batches, class_groups, sources
 from kc_jax.data.soft_target_store import SoftTargetStore
 from kc_jax.data.sources import VALIDATION, Source
@@ -18,7 +19,7 @@ from kc_jax.progress import show_progress
 from kc_jax.stages import networks, storing
 from kc_jax.workdir import Workdir
 
-CLUSTERS, COUNTS = "clusters.csv", "counts.npz"
+CLUSTERS, COUNTS, LABEL_SPACE = "clusters.csv", "counts.npz", "label_space.csv"
 FOUND_BY = ("answers", "similarity", "top_k", "num_clusters", "largest", "permuted")
 
 # Successive images' best classes, most probable first, and their labels.
@@ -32,7 +33,8 @@ def find(
 
     Args:
       config: of the run; its structure says how.
-      workdir: of the run; gets `CLUSTERS`, and `COUNTS`, which they were found from.
+      workdir: of the run; gets `CLUSTERS`, `COUNTS`, which they were found from, and
+        `LABEL_SPACE`, whose verticals they are.
       base: directory of the network that is asked.
       made_by: the stage that makes it, for the error.
       space: its label space.
@@ -40,32 +42,75 @@ def find(
     Raises:
       ConfigError: no images were held out, or no such number of clusters can be found.
     """
+    check(config, space)
     options = config.structure
-    if 0 < options.largest < 1:
-        raise ConfigError(
-            f"config.structure.largest is {options.largest}; expected 0, no limit, or at least 1"
-        )
     directory = workdir.clusters(options.name)
     asked, answers = {
         "network": _ask_network, "soft_targets": _read_soft_targets, "verticals": _ask_nobody,
     }[options.answers](config, workdir, base, made_by, space)
     inputs = {
-        "seed": config.seed, "label_space": space.fingerprint, **asked,
+        "seed": config.seed, "label_space": space.fingerprint, "method": spectral.VERSION, **asked,
         **{name: getattr(options, name) for name in FOUND_BY},
     }
     if artifacts.is_complete(directory, inputs):
         return False
     if options.answers == "verticals":
-        members = space.vertical_of_class
+        members, placed = space.vertical_of_class, {}
     else:
         counts = _count(options, answers, space)
         scipy.sparse.save_npz(directory / COUNTS, counts)
-        members = _cluster(config, counts)
+        members, placed = _cluster(config, counts)
     if options.permuted:
         members = np.random.default_rng(config.seed).permutation(members)
     class_groups.write(directory / CLUSTERS, space, members)
-    artifacts.complete(directory, files=[CLUSTERS], sizes=np.bincount(members).tolist())
+    label_space.write_csv(directory / LABEL_SPACE, regroup(space, members)[0])
+    artifacts.complete(
+        directory, files=[CLUSTERS], sizes=np.bincount(members).tolist(), placed=placed
+    )
     return True
+
+
+def check(config: Config, space: LabelSpace) -> None:
+    """Refuses what cannot be, whatever the answers.
+
+    Args:
+      config: of the run.
+      space: of the classes that are to be divided.
+
+    Raises:
+      ConfigError: names the option.
+    """
+    options = config.structure
+    if 0 < options.largest < 1:
+        raise ConfigError(
+            f"config.structure.largest is {options.largest}; expected 0, no limit, or at least 1"
+        )
+    if options.answers == "network":
+        _check_network(config, space)
+    if options.answers != "verticals" and not 2 <= options.num_clusters < space.num_classes:
+        raise ConfigError(
+            f"config.structure.num_clusters is {options.num_clusters}; expected 2 to "
+            f"{space.num_classes - 1}, less than there are classes"
+        )
+
+
+def _check_network(config: Config, space: LabelSpace) -> None:
+    if not config.data.hold_out:
+        raise ConfigError(
+            "config.data.hold_out is False, so that no images were kept to ask the network about; "
+            "set it to True and train the network anew, or set config.structure.answers"
+        )
+    if config.data.judged_on == VALIDATION:
+        raise ConfigError(
+            "config.data.judged_on is 'validation', the very images that clusters are found on; "
+            "set it to 'test'"
+        )
+    if config.structure.top_k >= space.num_classes:
+        raise ConfigError(
+            f"config.structure.top_k is {config.structure.top_k}, but there are "
+            f"{space.num_classes} classes: each would be among the best of every image; take a "
+            "tenth of them or less"
+        )
 
 
 def _count(options: Structure, answers: Answers, space: LabelSpace) -> scipy.sparse.csr_array:
@@ -74,7 +119,7 @@ def _count(options: Structure, answers: Answers, space: LabelSpace) -> scipy.spa
     return confusion.count_co_detections((best for best, _ in answers), space.num_classes)
 
 
-def _cluster(config: Config, counts: scipy.sparse.csr_array) -> np.ndarray:
+def _cluster(config: Config, counts: scipy.sparse.csr_array) -> spectral.Clusters:
     options = config.structure
     try:
         return spectral.cluster(
@@ -98,22 +143,6 @@ def _ask_network(
 ) -> tuple[dict, Answers]:
     """Prepares to ask a network about the images that were held out of its training."""
     del workdir
-    if not config.data.hold_out:
-        raise ConfigError(
-            "config.data.hold_out is False, so that no images were kept to ask the network about; "
-            "set it to True and train the network anew, or set config.structure.answers"
-        )
-    if config.data.judged_on == VALIDATION:
-        raise ConfigError(
-            "config.data.judged_on is 'validation', the very images that clusters are found on; "
-            "set it to 'test'"
-        )
-    if config.structure.top_k >= space.num_classes:
-        raise ConfigError(
-            f"config.structure.top_k is {config.structure.top_k}, but there are "
-            f"{space.num_classes} classes: each would be among the best of every image; take a "
-            "tenth of them or less"
-        )
     source = sources.open_source(config.data, VALIDATION)
     inputs = {
         "network": artifacts.fingerprint_of(base, made_by),

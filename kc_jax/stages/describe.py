@@ -1,12 +1,17 @@
 """Counts parameters, multiply-adds and memory a device; needs no data and no devices."""
 
 import dataclasses
+import functools
+from collections.abc import Sequence
+from typing import NamedTuple
 
+import numpy as np
 from rich.console import Console
 from rich.table import Table
 
 from kc_jax import artifacts
 from kc_jax.config import Config, Training
+from kc_jax.core.auxiliary import AuxiliarySpec
 from kc_jax.core.label_space import LabelSpace
 from kc_jax.data import sources
 from kc_jax.stages import counting, learn_structure, memory, networks
@@ -17,23 +22,36 @@ TRAINED_BY = {
     "student": "train_student", "generalist": "train_generalist", "teachers": "train_teachers",
     "generations": "run_generations", "structure": "learn_structure",
 }
+SEVERAL = ("teachers", "structure")  # Made of several parts; the others are one network each.
 
 
 def run(config: Config, workdir: Workdir) -> bool:
     """Writes describe.json and prints it as tables; tells whether there was anything to do.
 
-    The networks are those that the configuration's stages train, all where these train none.
+    The networks are those that the configuration's stages train, all where these train none. Heads
+    that grow on another network than the generalist are described once that is trained.
     """
     space = sources.load_label_space(config.data)
-    inputs = _inputs(config, space)
+    names, base = [name for name in TRAINED_BY if TRAINED_BY[name] in config.stages], None
+    names = names or list(TRAINED_BY)
+    if "structure" in names:
+        try:
+            base = _base(config, workdir, space)
+        except (artifacts.MissingArtifactError, artifacts.StaleArtifactError) as error:
+            names.remove("structure")
+            print(f"structure is left out: {error}")
+    inputs = _inputs(config, space, names, base)
     if workdir.describe.exists():
         description = artifacts.read_json(workdir.describe, needs=["inputs"])
         if description["inputs"] == inputs:
             _print(description)
             return False
-    singles = {
-        name: getattr(config, name) for name in _names(config) if name not in SEVERAL
-    }
+    singles = {name: getattr(config, name) for name in names if name not in SEVERAL}
+    described = {name: describe_network(config, singles[name], space) for name in singles}
+    if "teachers" in names:
+        described["teachers"] = describe_teachers(config, space)
+    if base is not None:
+        described["structure"] = _describe_structure(config, space, base)
     description = {
         "inputs": inputs,
         "classes": space.num_classes,
@@ -46,35 +64,43 @@ def run(config: Config, workdir: Workdir) -> bool:
                 for name, training in singles.items()
             },
         },
-        "networks": {
-            name: describe_network(config, singles[name], space) if name in singles
-            else SEVERAL[name](config, space)
-            for name in _names(config)
-        },
+        "networks": {name: described[name] for name in names},
     }
     artifacts.write_sealed(workdir.describe, description)
     _print(description)
     return True
 
 
-def _names(config: Config) -> list[str]:
-    trained = [name for name, stage in TRAINED_BY.items() if stage in config.stages]
-    structure = config.structure
-    if structure.base == "generalist" and structure.num_clusters:
-        return trained or list(TRAINED_BY)
-    return [name for name in trained or TRAINED_BY if name != "structure"]
+class _Base(NamedTuple):
+    """Is the network that auxiliary heads grow on, and the heads that it has already."""
+
+    built: networks.Recorded
+    auxiliary: tuple[AuxiliarySpec, ...] = ()
 
 
-def _inputs(config: Config, space: LabelSpace) -> str:
+def _base(config: Config, workdir: Workdir, space: LabelSpace) -> _Base:
+    """Takes the generalist as it is configured, and any other network as it was trained."""
+    name = config.structure.base
+    if name == learn_structure.GENERALIST:
+        return _Base(networks.Recorded(config.model, config.generalist, config.seed))
+    directory, made_by = learn_structure.base_of(workdir, config.structure)
+    if artifacts.manifest_of(directory, made_by)["inputs"]["label_space"] != space.fingerprint:
+        raise artifacts.StaleArtifactError(f"{directory} names other classes or verticals")
+    return _Base(
+        networks.recorded_options(directory, made_by), networks.recorded_auxiliary(directory)
+    )
+
+
+def _inputs(config: Config, space: LabelSpace, names: Sequence[str], base: _Base | None) -> str:
     return artifacts.fingerprint([
         space.fingerprint, config.data.image_size, config.data.channels,
         dataclasses.asdict(config.model),
-        {name: dataclasses.asdict(getattr(config, name)) for name in _names(config)},
-        dataclasses.asdict(config.mesh),
+        {name: dataclasses.asdict(getattr(config, name)) for name in names},
+        dataclasses.asdict(config.mesh), base and repr(base),
     ])
 
 
-def _describe_teachers(config: Config, space: LabelSpace) -> dict:
+def describe_teachers(config: Config, space: LabelSpace) -> dict:
     """Counts the teachers of all verticals together, and shows the layers of the first."""
     teachers = {
         name: describe_network(config, config.teachers, space.restrict(v))
@@ -108,25 +134,43 @@ def describe_network(config: Config, training: Training, space: LabelSpace) -> d
     return {"head": training.head, **counting.count(config, model)}
 
 
-def _describe_structure(config: Config, space: LabelSpace) -> dict:
-    """Counts the generalist with auxiliary heads for even clusters."""
-    options, base = config.structure, config.generalist
-    members = [c % options.num_clusters for c in range(space.num_classes)]
-    spec = learn_structure.make_spec(options, members, base.head)
-    model = networks.build_model(config.model, base, space, config.seed, (spec,))
-    widths = "-".join(map(str, options.widths))
-    head = f"{base.head} and {options.num_clusters} auxiliary heads of {widths}"
-    return {"head": head, **counting.count(config, model)}
+def _describe_structure(config: Config, space: LabelSpace, base: _Base) -> dict:
+    """Counts a network with auxiliary heads for its verticals, or for even clusters."""
+    options, (built, auxiliary) = config.structure, base
+    count = functools.partial(_count_structure, config, space, built)
+    head = built.training.head
+    if options.num_clusters:
+        members = space.vertical_of_class if options.answers == "verticals" else (
+            np.arange(space.num_classes) % options.num_clusters
+        )
+        spec = learn_structure.make_spec(options, members.tolist(), head)
+        auxiliary = (*auxiliary, spec)
+    counted = count(auxiliary)
+    stacks = [
+        f"{len(s.sizes)} auxiliary heads of {'-'.join(map(str, s.widths))}" for s in auxiliary
+    ]
+    return {
+        "head": " and ".join([head, *stacks]),
+        **counted,
+        "base": options.base,
+        "to_base": counted["multiply_adds"] / count(base.auxiliary)["multiply_adds"],
+    }
 
 
-SEVERAL = {"teachers": _describe_teachers, "structure": _describe_structure}
+def _count_structure(
+    config: Config, space: LabelSpace, built: networks.Recorded,
+    auxiliary: tuple[AuxiliarySpec, ...],
+) -> dict:
+    return counting.count(config, networks.build_model(
+        built.model, built.training, space, built.seed, auxiliary
+    ))
 
 
 def _print(description: dict) -> None:
     console = Console()
     for name, network in description["networks"].items():
-        count = f", {network['count']} networks" if "count" in network else ""
-        table = Table(title=f"{name} {network['head']}{count}", title_justify="left")
+        more = f", {network['count']} networks" if "count" in network else ""
+        table = Table(title=f"{name} {network['head']}{more}", title_justify="left")
         table.add_column("layer")
         for heading in ("parameters", "2^20", "multiply-adds"):
             table.add_column(heading, justify="right")
@@ -140,6 +184,8 @@ def _print(description: dict) -> None:
                 f"{row['multiply_adds']:,}",
             )
         console.print(table)
+        if "to_base" in network:
+            print(f"{network['to_base']:.3f} times the multiply-adds of {network['base']}")
     console.print(_memory_table(description["memory"]))
 
 

@@ -20,6 +20,9 @@ def run(config: Config, workdir: Workdir) -> bool:
     A generalist is trained on a part of the images and asked about the others, in a folder of its
     own; `config.structure` says into how many clusters its classes are divided, and how.
     ``permuted`` deals the classes to clusters of the same sizes at random, for comparison.
+
+    Raises:
+      ConfigError: no such clusters can be found.
     """
     own = workdir.discovery
     asked = dataclasses.replace(
@@ -29,8 +32,9 @@ def run(config: Config, workdir: Workdir) -> bool:
             config.structure, answers="network", permuted=PERMUTED.get(config.data.verticals, False)
         ),
     )
-    did_any = train_generalist.run(asked, own)
     space = sources.load_label_space(asked.data)
+    clusters.check(asked, space)
+    did_any = train_generalist.run(asked, own)
     find = functools.partial(
         clusters.find, asked, own, own.generalist, "train_generalist", space
     )

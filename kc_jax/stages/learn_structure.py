@@ -35,7 +35,7 @@ def run(config: Config, workdir: Workdir) -> bool:
     options = config.structure
     space = sources.load_label_space(config.data)
     source = sources.open_source(config.data, "train")
-    base, made_by = _base(workdir, options)
+    base, made_by = base_of(workdir, options)
     trained = _training(config, networks.recorded_options(base, made_by).training)
     inputs = tasks.task_inputs(config, trained, space, source, workdir)
     _check(config, trained, base, artifacts.manifest_of(base, made_by)["inputs"], inputs)
@@ -98,7 +98,12 @@ def make_spec(options: Structure, members: Sequence[int], head: str) -> Auxiliar
         raise ConfigError(f"config.structure: {error}") from None
 
 
-def _base(workdir: Workdir, options: Structure) -> tuple[pathlib.Path, str]:
+def base_of(workdir: Workdir, options: Structure) -> tuple[pathlib.Path, str]:
+    """Gives the directory of the network that is to grow heads, and the stage that makes it.
+
+    Raises:
+      ConfigError: it would grow on itself.
+    """
     if options.base == GENERALIST:
         return workdir.generalist, "train_generalist"
     if options.base == options.name:

@@ -28,12 +28,14 @@ class Structure:
       name: of the structure.
       inputs: what it was found from.
       members: i32[C], the cluster of each class.
+      placed: how many classes were placed by what, see `spectral.Clusters`; of verticals, none.
       rand_index: agreement with the verticals: 1 where they are the same, about 0 by chance.
     """
 
     name: str
     inputs: dict
     members: np.ndarray
+    placed: dict[str, int]
     rand_index: float
 
     @property
@@ -88,7 +90,10 @@ def read_structures(workdir: Workdir, space: LabelSpace) -> list[Structure]:
             members = np.array(clusters.read(path.parent, space))
             agreement = adjusted_rand_score(space.vertical_of_class, members)
             found.append(
-                Structure(path.parent.name, manifest["inputs"], members, float(agreement))
+                Structure(
+                    path.parent.name, manifest["inputs"], members, manifest["placed"],
+                    float(agreement),
+                )
             )
     return found
 
@@ -138,10 +143,31 @@ def _clusters(space: LabelSpace, structure: Structure) -> list[dict]:
             "size": len(classes),
             "verticals": [(space.verticals[v], int(counts[v])) for v in order[:4]],
             "other_verticals": len(order[4:]),
-            "names": [space.names[c] for c in classes[:NAMES_SHOWN]],
+            "names": [space.names[c] for c in spread(classes, space.vertical_of_class)],
             "other_names": max(0, len(classes) - NAMES_SHOWN),
         })
     return found
+
+
+def spread(classes: np.ndarray, vertical_of_class: np.ndarray) -> np.ndarray:
+    """Chooses classes to be named, of each vertical in turn, that of most classes first.
+
+    Args:
+      classes: i64[n], ids in ascending order.
+      vertical_of_class: i32[C].
+
+    Returns:
+      i64, at most `NAMES_SHOWN` ids, those of a vertical beside each other.
+    """
+    _, place, counts = np.unique(
+        vertical_of_class[classes], return_inverse=True, return_counts=True
+    )
+    order = np.argsort(place, kind="stable")
+    turn = np.empty(len(classes), np.int64)
+    turn[order] = np.concatenate([np.arange(count) for count in counts])
+    rank = np.argsort(np.argsort(-counts, kind="stable"))[place]
+    chosen = np.lexsort((rank, turn))[:NAMES_SHOWN]
+    return classes[chosen[np.lexsort((turn[chosen], rank[chosen]))]]
 
 
 def _print(rows: list[dict]) -> None:

@@ -130,6 +130,15 @@ def test_csv_with_a_byte_order_mark(tmp_path):
     assert label_space.read_csv(marked) == SPACE
 
 
+@pytest.mark.parametrize("counts", [None, {"train": [1, 2, 3, 4, 5, 6]}])
+def test_what_is_written_as_csv_is_read(tmp_path, counts):
+    path = tmp_path / "classes.csv"
+    label_space.write_csv(path, SPACE, counts)
+    assert label_space.read_csv(path) == SPACE
+    row = "2,perching bird,animals,animal/bird/perching bird,1"
+    assert path.read_text("utf-8").splitlines()[3] == row + ",3" * bool(counts)
+
+
 def test_csv_errors_name_the_file(tmp_path):
     path = tmp_path / "classes.csv"
     write_csv(path, changed(path_rows(), 3, class_id="2"))

@@ -28,7 +28,7 @@ def test_the_embedding_spans_what_the_dense_one_spans():
 @pytest.mark.parametrize("seed", [0, 1])
 def test_planted_blocks_are_found_as_by_the_dense_method(sizes, seed):
     matrix, truth = planted(sizes, seed=seed)
-    found = spectral.cluster(matrix, 3, seed=seed)
+    found = spectral.cluster(matrix, 3, seed=seed).members
     dense = SpectralClustering(3, affinity="precomputed", random_state=seed).fit_predict(
         (matrix.T @ matrix).toarray()
     )
@@ -40,13 +40,43 @@ def test_planted_blocks_are_found_as_by_the_dense_method(sizes, seed):
 def test_any_multiple_of_the_counts_gives_the_same():
     matrix, _ = planted((20, 15, 10), between=0.2)
     np.testing.assert_array_equal(
-        spectral.cluster(matrix, 3, seed=0), spectral.cluster(matrix / 1000, 3, seed=0)
+        spectral.cluster(matrix, 3, seed=0).members,
+        spectral.cluster(matrix / 1000, 3, seed=0).members,
     )
 
 
-def test_disconnected_parts_are_kept_apart():
-    matrix, truth = planted((12, 11, 10, 9), between=0.0)
-    assert adjusted_rand_score(truth, spectral.cluster(matrix, 4, seed=0)) == 1
+@pytest.mark.parametrize("parts", [4, 10, 30])
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_disconnected_parts_are_kept_apart(parts, seed):
+    """Each has an eigenvalue of 1, so that as many must be found as there are parts."""
+    matrix, truth = planted((20,) * parts, between=0.0, seed=seed)
+    found = spectral.embed(matrix, parts, seed)
+    expected = structure.embed(matrix.toarray(), parts)
+    np.testing.assert_allclose(found @ found.T, expected @ expected.T, atol=1e-6)
+    assert adjusted_rand_score(truth, spectral.cluster(matrix, parts, seed=seed).members) == 1
+
+
+@pytest.mark.parametrize("size", [5, 40])
+def test_more_clusters_than_kinds_of_columns_are_found_too(size):
+    """There are fewer eigenvalues that are not zero than clusters."""
+    truth = np.repeat(np.arange(3), size)
+    matrix = scipy.sparse.csr_array((truth[:, None] == truth[None]).astype(np.int64))
+    found = spectral.embed(matrix, 5, 0)
+    assert np.isfinite(found).all() and found.any(axis=1).all()
+
+
+@pytest.mark.parametrize("alone", [1, 4, 20])
+@pytest.mark.parametrize("scale", [1, 0.001])
+def test_classes_like_themselves_alone_take_no_cluster_for_themselves(alone, scale):
+    matrix, truth = planted((20,) * 4)
+    matrix = scipy.sparse.block_array([
+        [matrix, None], [None, 10 * scipy.sparse.eye_array(alone, dtype=np.int64)],
+    ])
+    found = spectral.cluster(scale * matrix, 4, seed=0)
+    assert adjusted_rand_score(truth, found.members[:80]) == 1
+    assert found.placed == {"similarity": 80, "row": 0, "size": alone}
+    with pytest.raises(ValueError, match=f"are like some other, 80 of {80 + alone}"):
+        spectral.cluster(scale * matrix, 80, seed=0)
 
 
 def test_classes_never_seen_go_to_the_smallest_clusters():
@@ -54,19 +84,51 @@ def test_classes_never_seen_go_to_the_smallest_clusters():
     counts = matrix.toarray()
     unseen = np.flatnonzero(truth == 0)[:3]
     counts[unseen], counts[:, unseen] = 0, 0
-    found = spectral.cluster(scipy.sparse.csr_array(counts), 3, seed=0)
+    found, placed = spectral.cluster(scipy.sparse.csr_array(counts), 3, seed=0)
     seen = np.setdiff1d(np.arange(len(truth)), unseen)
     assert adjusted_rand_score(truth[seen], found[seen]) == 1
     np.testing.assert_array_equal(found[unseen], 2)
     np.testing.assert_array_equal(np.bincount(found), [17, 10, 8])
+    assert placed == {"similarity": 32, "row": 0, "size": 3}
+
+
+def without_columns(sizes, share):
+    """Counts of which a share of the classes are no image's label, but are named for others'."""
+    matrix, truth = planted(sizes)
+    is_label = np.random.default_rng(1).random(len(truth)) >= share
+    return scipy.sparse.csr_array(matrix.toarray() * is_label), truth, is_label
+
+
+def test_classes_that_are_no_label_go_where_they_are_named():
+    matrix, truth, is_label = without_columns((40, 20, 10), 0.35)
+    found, placed = spectral.cluster(matrix, 3, seed=0)
+    assert adjusted_rand_score(truth, found) == 1
+    assert placed == {"similarity": is_label.sum(), "row": np.sum(~is_label), "size": 0}
+    assert placed["row"] > 15
+
+
+def test_a_class_goes_where_it_is_named_most_a_class_not_most_in_all():
+    matrix, truth = planted((40, 20), between=0.0)
+    counts = np.zeros((61, 61), np.int64)
+    counts[:60, :60] = matrix.toarray()
+    counts[60, :60] = np.where(truth == 0, 3, 4)  # 120 times for the large block, 80 for the small.
+    found, _ = spectral.cluster(scipy.sparse.csr_array(counts), 2, seed=0)
+    assert found[60] == 1 and adjusted_rand_score(truth, found[:60]) == 1
+
+
+@pytest.mark.parametrize("largest", [1.0, 1.5])
+def test_a_limit_holds_for_classes_that_are_no_label_too(largest):
+    matrix, _, _ = without_columns((40, 16, 4), 0.5)
+    sizes = np.bincount(spectral.cluster(matrix, 3, seed=0, largest=largest).members)
+    assert sizes.sum() == 60 and sizes.max() <= 20 * largest
 
 
 @pytest.mark.parametrize("largest, most", [(1.0, 20), (1.5, 30)])
 def test_no_cluster_passes_a_limit(largest, most):
     matrix, truth = planted((50, 6, 4))
-    sizes = np.bincount(spectral.cluster(matrix, 3, seed=0, largest=largest), minlength=3)
+    sizes = np.bincount(spectral.cluster(matrix, 3, seed=0, largest=largest).members)
     assert sizes.sum() == 60 and sizes.max() == most
-    free = spectral.cluster(matrix, 3, seed=0, largest=3.0)
+    free = spectral.cluster(matrix, 3, seed=0, largest=3.0).members
     assert adjusted_rand_score(truth, free) == 1
 
 

@@ -45,7 +45,7 @@ def test_the_page_is_up_to_date(tmp_path):
     space = sources.load_label_space(built.data)
     networks = {name: describe.describe_network(built, getattr(built, name), space)
                 for name in ("generalist", "student")}
-    networks["teachers"] = describe.SEVERAL["teachers"](built, space)
+    networks["teachers"] = describe.describe_teachers(built, space)
     (tmp_path / "describe.json").write_text(json.dumps({
         "classes": space.num_classes, "verticals": space.num_verticals, "networks": networks,
     }), encoding="utf-8")

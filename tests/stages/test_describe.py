@@ -1,5 +1,6 @@
 import dataclasses
 import functools
+import re
 
 import jax
 import jax.numpy as jnp
@@ -70,13 +71,47 @@ def test_a_backbone_is_traced_for_one_network_alone(monkeypatch):
 
 
 @pytest.mark.parametrize("num_clusters", [6, 13])
-def test_auxiliary_heads_of_the_paper_cost_what_it_says(tmp_path, num_clusters):
+def test_auxiliary_heads_of_the_paper_cost_what_it_says(tmp_path, capsys, num_clusters):
     """Warde-Farley et al. (2015), Table 2: 1.52, 1.56 and 1.60 G, rounded."""
     options = self_informed.get_config("paper")
     options.structure.num_clusters = num_clusters
     workdir = Workdir(tmp_path)
     describe.run(config.build(options), workdir)
     found = artifacts.read_json(workdir.describe)["networks"]
+    ratio = found["structure"]["multiply_adds"] / found["generalist"]["multiply_adds"]
+    assert found["structure"]["to_base"] == ratio
+    assert f"{ratio:.3f} times the multiply-adds of generalist" in capsys.readouterr().out
     more = found["structure"]["multiply_adds"] - found["generalist"]["multiply_adds"]
     assert more == num_clusters * (9216 * 512 + 512 * 512) + 17_000 * 512
     assert round(more / 1e9, 2) == {6: 0.04, 13: 0.07}[num_clusters]
+
+
+def described(options, directory):
+    workdir = Workdir(directory)
+    describe.run(config.build(options), workdir)
+    return artifacts.read_json(workdir.describe)["networks"]
+
+
+def test_a_head_for_each_vertical_is_counted(tmp_path):
+    options = self_informed.get_config("smoke")
+    options.structure.answers = "verticals"
+    verticals = sources.load_label_space(config.build(options).data).num_verticals
+    assert verticals != options.structure.num_clusters
+    found = described(options, tmp_path)
+    assert f" and {verticals} auxiliary heads of 8-8" in found["structure"]["head"]
+
+
+def test_a_classifier_learnt_anew_costs_what_its_base_does(tmp_path):
+    options = self_informed.get_config("smoke")
+    options.structure.num_clusters = 0
+    found = described(options, tmp_path)
+    assert found["structure"]["to_base"] == 1
+    assert found["structure"]["layers"] == found["generalist"]["layers"]
+
+
+def test_heads_on_a_network_that_is_not_trained_are_left_out_and_said_so(tmp_path, capsys):
+    options = self_informed.get_config("smoke")
+    options.structure.update({"base": "first", "name": "second"})
+    assert set(described(options, tmp_path)) == {"generalist"}
+    assert re.search(r"structure is left out: .*first is missing.*run the stage learn_structure",
+                     capsys.readouterr().out.replace("\n", " "))

@@ -5,6 +5,7 @@ import dataclasses
 import pathlib
 import shutil
 
+import jax
 import numpy as np
 import pytest
 import scipy.sparse
@@ -13,16 +14,21 @@ from configs import self_informed
 from kc_jax import artifacts
 from kc_jax.bundle import Bundle, files
 from kc_jax.config import ConfigError
+from kc_jax.core import label_space
+from kc_jax.core.regrouping import regroup
 from kc_jax.data import augment, batches, class_groups, sources
 from kc_jax.errors import UserError
 from kc_jax.stages import (
     clusters,
+    counting,
+    describe,
     discovery,
     evaluate_given,
     learn_structure,
     networks,
     report_structures,
     runner,
+    training,
 )
 from kc_jax.train.state import digest
 from kc_jax.workdir import Workdir
@@ -40,7 +46,11 @@ def changed(config, **options):
 
 @pytest.fixture(scope="module")
 def done(data_directory, tmp_path_factory):
-    config = shipped.build(self_informed.get_config("smoke"), data_directory)
+    options = self_informed.get_config("smoke")
+    # Its normalisation has running statistics.
+    options.model.backbone = "cifar_resnet"
+    options.model.backbone_options.cifar_resnet.depth = 8
+    config = shipped.build(options, data_directory)
     workdir = Workdir(tmp_path_factory.mktemp("structure"))
     runner.run_stages(config, workdir, STAGES)
     return config, workdir
@@ -70,10 +80,30 @@ def members_of(config, workdir, name="confusions"):
 
 def test_every_earlier_weight_stays_to_the_bit_and_the_classifier_is_learnt_anew(done):
     _, workdir = done
+    assert jax.tree.leaves(variables_of(workdir.generalist)["batch_stats"])
     before, after = digests(workdir.generalist), digests(workdir.student("confusions"))
     assert set(after) - set(before) == {"auxiliary_0", "auxiliary_0_logits"}
     kept = {name for name, value in before.items() if after[name] == value}
     assert kept == {"backbone", "trunk", "bottleneck", "statistics"}
+
+
+def test_the_classifier_begins_as_its_seed_draws_it(copy, monkeypatch):
+    config, workdir = copy
+    monkeypatch.setattr(training, "train_network", lambda config, task, workdir: tasks.append(task))
+    tasks = []
+    learn_structure.run(changed(config, name="other"), workdir)
+    (task,) = tasks
+    model = networks.build_model(
+        config.model, task.training, task.space, config.seed, task.auxiliary, task.frozen
+    )
+    begun = training.initial_variables(config, task, model, workdir)["params"]
+    drawn = networks.init_variables(config, model, task.seed)["params"]
+    base = variables_of(workdir.generalist)["params"]
+    anew = {name for name in begun if digest(begun[name]) == digest(drawn[name])}
+    assert anew == {"logits", "auxiliary_0", "auxiliary_0_logits"}
+    assert {name for name in base if digest(begun[name]) == digest(base[name])} == {
+        "backbone", "trunk", "bottleneck",
+    }
 
 
 def test_clusters_are_those_of_held_out_confusions(done):
@@ -102,6 +132,17 @@ def test_clusters_are_those_of_held_out_confusions(done):
     assert names == list(space.names)
 
 
+def test_the_label_space_of_the_clusters_is_written_too(done):
+    config, workdir = done
+    written = label_space.read_csv(workdir.clusters("confusions") / clusters.LABEL_SPACE)
+    space = sources.load_label_space(config.data)
+    members = members_of(config, workdir)
+    assert written == regroup(space, members)[0]
+    assert written.verticals == ("group_0", "group_1", "group_2") != space.verticals
+    taken = with_data(config, verticals=str(workdir.clusters("confusions") / clusters.CLUSTERS))
+    assert sources.load_label_space(taken.data) == written
+
+
 def test_the_bundle_is_rebuilt_with_its_heads(done, tmp_path):
     """As scripts/export_onnx.py does, from an environment of its own."""
     config, workdir = done
@@ -111,6 +152,21 @@ def test_the_bundle_is_rebuilt_with_its_heads(done, tmp_path):
     assert spec == networks.recorded_auxiliary(workdir.student("confusions"))[0]
     card = (directory / files.CARD).read_text("utf-8")
     assert "one of 8-8 units for each of 3 clusters" in card and "cluster_of_class" not in card
+
+
+def test_heads_on_heads_are_described_as_they_are_recorded(copy):
+    config, workdir = copy
+    again = changed(config, name="twice", base="confusions", num_clusters=2, widths=(4,))
+    runner.run_stages(again, workdir, ["describe"])
+    found = artifacts.read_json(workdir.describe)["networks"]["structure"]
+    assert found["head"] == "FC16-FC8 and 3 auxiliary heads of 8-8 and 2 auxiliary heads of 4"
+    space = sources.load_label_space(config.data)
+    base = networks.recorded_model(workdir.student("confusions"), "learn_structure", space)
+    own = counting.count(config, base)["multiply_adds"]
+    assert found["to_base"] == found["multiply_adds"] / own > 1
+    others = with_data(again, variant="embedded")
+    describe.run(others, workdir)
+    assert "structure" not in artifacts.read_json(workdir.describe)["networks"]
 
 
 def test_the_control_has_the_same_sizes(copy):
@@ -189,7 +245,7 @@ def with_data(config, **options):
 
 
 @pytest.mark.parametrize("options, message", [
-    ({"num_clusters": 5000}, "config.structure: 5000 clusters are asked"),
+    ({"num_clusters": 5000}, "config.structure.num_clusters is 5000; expected 2 to "),
     ({"base": "nobody"}, "nobody.* run the stage learn_structure or train_student"),
     ({"base": "other"}, "config.structure.name and .base are both 'other'"),
     ({"largest": 0.5}, "config.structure.largest is 0.5; expected 0, no limit, or at least 1"),
@@ -202,6 +258,22 @@ def test_what_cannot_be_is_refused(copy, options, message):
         runner.run_stages(
             changed(config, **{"name": "other", **options}), workdir, ["learn_structure"]
         )
+
+
+@pytest.mark.parametrize("options, message", [
+    ({"num_clusters": 5000}, "config.structure.num_clusters is 5000; expected 2 to "),
+    ({"num_clusters": 0}, "config.structure.num_clusters is 0; expected 2 to "),
+    ({"top_k": 1000}, "config.structure.top_k is 1000, but there are"),
+    ({"largest": 0.5}, "config.structure.largest is 0.5; expected 0, no limit, or at least 1"),
+])
+def test_verticals_that_cannot_be_found_are_refused_before_anything_is_trained(
+    data_directory, tmp_path, options, message
+):
+    config = shipped.smoke(data_directory, data__verticals="discovered")
+    with pytest.raises(ConfigError, match=message):
+        discovery.run(changed(config, **{"num_clusters": 3, "top_k": 3, **options}),
+                      Workdir(tmp_path))
+    assert not list(tmp_path.rglob("*"))
 
 
 @pytest.mark.parametrize("spoil, message", [

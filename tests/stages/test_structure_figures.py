@@ -1,7 +1,7 @@
 import numpy as np
 import scipy.sparse
 
-from kc_jax.stages import structure_figures
+from kc_jax.stages import report_structures, structure_figures
 
 COUNTS = np.random.default_rng(0).poisson(1.0, (12, 12))
 MEMBERS = np.array([2, 0, 1, 1, 0, 2, 0, 0, 1, 2, 0, 1])
@@ -33,3 +33,14 @@ def test_classes_never_seen_are_like_none():
 def test_the_figure_parts_clusters_by_lines():
     figure = structure_figures.similarity(scipy.sparse.csr_array(COUNTS), MEMBERS)
     assert len(figure.axes[0].lines) == 4
+
+
+def test_names_of_a_cluster_are_spread_over_its_verticals():
+    vertical_of_class = np.repeat([0, 1, 2, 3], [100, 30, 5, 10])
+    classes = np.delete(np.arange(135), [3])
+    chosen = report_structures.spread(classes, vertical_of_class)
+    # Five of the small vertical, and what is left in turn.
+    assert np.bincount(vertical_of_class[chosen]).tolist() == [18, 17, 5]
+    assert chosen.tolist() == [0, 1, 2, *range(4, 19), *range(100, 117), *range(130, 135)]
+    few = report_structures.spread(np.array([4, 110, 111]), vertical_of_class)
+    assert few.tolist() == [110, 111, 4]
