@@ -71,12 +71,15 @@ def total(rows: list[dict]) -> dict:
 
 def _print(stats: dict) -> None:
     title = f"Soft targets: the first {stats['top_k']} in {stats['total']['num_views']} views"
-    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD)
-    table.add_column("vertical")
-    first = f"of {stats['total']['num_similar'] - 1} classes"
+    table = Table(
+        title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False,
+        padding=(0, 0, 0, 1),
+    )
+    table.add_column("vertical", min_width=18)
+    first = f"first {stats['total']['num_similar'] - 1} others"
     for heading in ("images", "bytes a view", "bytes an image", "mass kept", "label first",
-                    "label kept", "secondary mass", first):
-        table.add_column(heading, justify="right", min_width=len("100.0%"))
+                    "label kept", "all others", first):
+        table.add_column(heading, justify="right")
     for name, row in [*stats["verticals"].items(), ("total", stats["total"])]:
         table.add_row(
             name, f"{row['num_records']:,}",
