@@ -75,15 +75,14 @@ def _print(stats: dict) -> None:
         title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False,
         padding=(0, 0, 0, 1),
     )
-    table.add_column("vertical", min_width=18)
-    first = f"first {stats['total']['num_similar'] - 1} others"
-    for heading in ("images", "bytes a view", "bytes an image", "mass kept", "label first",
-                    "label kept", "all others", first):
+    table.add_column("vertical")
+    first = f"first {stats['total']['num_similar'] - 1}\nothers"
+    for heading in ("images", "bytes\nan image", "mass\nkept", "label\nfirst", "label\nkept",
+                    "all\nothers", first):
         table.add_column(heading, justify="right")
     for name, row in [*stats["verticals"].items(), ("total", stats["total"])]:
         table.add_row(
-            name, f"{row['num_records']:,}",
-            f"{row['bytes_per_view']:.1f}", f"{row['bytes_per_view'] * row['num_views']:,.0f}",
+            name, f"{row['num_records']:,}", f"{row['bytes_per_view'] * row['num_views']:,.0f}",
             *(f"{row[key]:.1%}" for key in ("mass_kept", "first_is_label", "label_kept")),
             *(f"{row[key]:.4f}" for key in ("secondary_mass", "first_secondary_mass")),
         )
