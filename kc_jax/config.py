@@ -21,7 +21,6 @@ from kc_jax.options import (
     Seed,
     Share,
     SomeOf,
-    Within,
     build_part,
 )
 
@@ -246,11 +245,12 @@ class Tolerance:
     """Says how much a network is to leave to the classes next to the first; see `core.tolerance`.
 
     Attributes:
-      confidence: score of the first class that it is taught to stop at; 1 is no tolerance.
+      confidence: score of the first class that it is taught to stop at, above 1/K and up to 1,
+        which is no tolerance.
       num_similar: K, the first class and those next to it that share the rest.
     """
 
-    confidence: Annotated[float, Above(0), Within(0, 1)]
+    confidence: float
     num_similar: Annotated[int, AtLeast(2)]
 
 
@@ -536,10 +536,10 @@ def _check_losses(config: Config) -> None:
                     f"config.{name}.label_smearing is True but config.{name}.loss is 'softmax', "
                     "which takes one class of each image; set one of them otherwise"
                 )
-            try:
-                tolerance.weight_of(training.tolerance.confidence, training.tolerance.num_similar)
-            except ValueError as error:
-                raise ConfigError(f"config.{name}.tolerance.confidence: {error}") from None
+        try:
+            tolerance.weight_of(training.tolerance.confidence, training.tolerance.num_similar)
+        except ValueError as error:
+            raise ConfigError(f"config.{name}.tolerance.confidence: {error}") from None
     for path, found, wanted in (
         ("teachers.loss", config.teachers.loss, "sigmoid"),
         ("student.loss", config.student.loss, "sigmoid"),

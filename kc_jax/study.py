@@ -75,9 +75,14 @@ def _read_structures(config: Config, workdir: Workdir, names: Sequence[str]) -> 
     return results
 
 
-def _read_processes(config: Config, workdir: Workdir, names: Sequence[str]) -> dict[str, dict]:
+def _read_processes(config: Config, workdir: Workdir, names: Sequence[str]) -> dict:
+    """Reads what `run_generations` wrote, and adds what claims are about."""
     del config
-    return {name: artifacts.read_json(workdir.generation_results(name)) for name in names}
+    results = {name: artifacts.read_json(workdir.generation_results(name)) for name in names}
+    return {"methods": {
+        name: {**process, **study_tables.process_metrics(process)}
+        for name, process in results.items()
+    }}
 
 
 def merge_methods(by_setting: Mapping[str, Mapping]) -> dict:

@@ -272,7 +272,9 @@ def test_heads_are_checked():
         ("generations.loss", "sigmoid", "is 'sigmoid'; it must be 'softmax'"),
         ("generations.init_from", "generalist", "it must be 'scratch'"),
         ("generations.tolerance.confidence", 0.2, "above 1/3 and up to 1"),
-        ("generations.tolerance.confidence", 1.5, "expected 0 to 1"),
+        ("generations.tolerance.confidence", 1.5, "above 1/3 and up to 1"),
+        ("teachers.tolerance.confidence", 0.2, "above 1/3 and up to 1"),
+        ("teachers.tolerance.confidence", -1.0, "above 1/3 and up to 1"),
     ],
 )
 def test_options_must_fit_together(path, value, message):

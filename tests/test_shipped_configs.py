@@ -33,6 +33,7 @@ from kc_jax.core import label_space
 from kc_jax.data import preparation, sources
 from kc_jax.errors import UserError
 from kc_jax.stages import describe
+from kc_jax.stages import generations as generations_stage
 
 PRESETS = ("embedded", "embedded_full", "glyph100k", "smoke", "paper")
 MEBI = 2**20
@@ -137,6 +138,32 @@ def test_generations_networks_have_the_published_parameters(options, classes, pu
     assert described["params"] == pytest.approx(published, rel=0.01)
 
 
+@pytest.mark.parametrize("options, epochs, batch, rate, dropped_at, views", [
+    *((generations_cifar100.get_config(f"resnet{depth}"), 164, 128, 0.1, (82, 123), "small_photo")
+      for depth in generations_cifar100.RESNETS),
+    *((generations_cifar100.get_config(f"densenet{depth}"), 300, 64, 0.1, (150, 225), "small_photo")
+      for depth in generations_cifar100.DENSENETS),
+    (generations_imagenet.get_config(), 100, 1024, 0.6, (30, 60, 90), "jittered_photo"),
+], ids=lambda value: value.name if hasattr(value, "name") else "")
+def test_generations_are_set_as_in_the_paper(options, epochs, batch, rate, dropped_at, views):
+    built = config.build(options)
+    for network in (built.generalist, built.generations):
+        optimizer = network.optimizer
+        assert (network.num_epochs, network.batch_size) == (epochs, batch)
+        assert (optimizer.kind, optimizer.schedule) == ("sgd", "steps")
+        assert (optimizer.learning_rate, optimizer.warmup) == (rate, 0)
+        assert (optimizer.momentum, optimizer.weight_decay) == (0.9, 1e-4)
+        assert tuple(epochs * share for share in optimizer.milestones) == dropped_at
+        assert set(vars(optimizer.multipliers).values()) == {1.0}
+    assert built.data.augmentation == views
+    assert built.data.test_augmentation == f"{views}_centre"
+    assert built.data.image_size == (224 if views == "jittered_photo" else 32)
+    assert generations_stage.name_of(built.generations) == "D(0.6, 0.6)"
+    assert built.generations.tolerance.num_similar == 5
+    assert (built.generations.num_generations, built.generations.temperature) == (5, 1.0)
+    assert built.generations.teacher_signal == "computed"
+
+
 def test_cifar100_is_described_without_its_images():
     built = config.build(generations_cifar100.get_config("resnet20"))
     space = sources.load_label_space(built.data)
@@ -156,14 +183,15 @@ def test_every_depth_of_the_paper_has_a_preset(depth):
 
 @pytest.mark.parametrize("preset", ["glyphs", "photographs"])
 def test_the_study_of_generations_is_of_the_papers_processes(preset):
-    from kc_jax import study
-    from kc_jax.stages.generations import name_of
-
     plan = importlib.import_module("configs.study.generations").get_config(preset)
     names = {
-        name_of(study.cell_config(plan, 0, process).generations) for process in plan.processes
+        generations_stage.name_of(study.cell_config(plan, 0, process).generations)
+        for process in plan.processes
     }
     assert names == {"D(1.0, 0.0)", "D(1.0, 0.5)", "D(0.6, 0.5)", "D(0.6, 0.6)"}
+    for _, better, other, metric in plan.claims:
+        assert {better, other} <= set(plan.processes)
+        assert metric in ("patriarch", "students", "together")
 
 
 @pytest.mark.parametrize("data", paper.DATA)

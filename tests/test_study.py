@@ -7,6 +7,7 @@ from configs.study import figure5, self_informed
 from kc_jax import artifacts, study
 from kc_jax.config import ConfigError
 from kc_jax.stages import study_claims, study_tables
+from kc_jax.workdir import Workdir
 
 
 @pytest.fixture
@@ -162,35 +163,58 @@ def test_processes_have_one_setting():
         study.KINDS["processes"].merge({"a": {}, "b": {}})
 
 
-def test_processes_by_generation_and_the_papers_claims():
-    def process(name, alone, together):
-        return {
-            "process": name, "classes": 7, "baseline": {"top1": 0.5},
-            "generations": [
-                {"top1": a, "ensemble": {"top1": b}}
-                for a, b in zip(alone, together, strict=True)
-            ],
-        }
+def process(name, alone, together):
+    return {
+        "process": name, "classes": 7, "baseline": {"top1": 0.5},
+        "generations": [
+            {"top1": a, "ensemble": {"top1": b}} for a, b in zip(alone, together, strict=True)
+        ],
+    }
 
+
+def test_processes_by_generation_and_the_papers_claims():
     results = [
-        {"a": process("D(0.6, 0.5)", (0.4, 0.5, 0.6 + shift), (0.4, 0.6, 0.7)),
-         "b": process("D(1.0, 0.0)", (0.5, 0.4, 0.3), (0.5, 0.5, 0.5))}
+        {"methods": {
+            "a": process("D(0.6, 0.5)", (0.4, 0.5, 0.6 + shift), (0.4, 0.6, 0.7)),
+            "b": process("D(1.0, 0.0)", (0.5, 0.4, 0.3), (0.5, 0.5, 0.5)),
+            "c": process("D(1.0, 0.5)", (0.5, 0.5, 0.4), (0.5, 0.5, 0.5)),
+        }}
         for shift in (0.0, 0.1)
     ]
-    lines = study_tables.processes_table("T", ["a", "b"], results).splitlines()
+    lines = study_tables.processes_table("T", ["a", "b", "c"], results).splitlines()
     assert "| labels alone | 50.0 ± 0.0 | | |" in lines
     deviation = np.std([60, 70], ddof=1)
     assert f"| D(0.6, 0.5) | 40.0 ± 0.0 | 50.0 ± 0.0 | 65.0 ± {deviation:.1f} |" in lines
     assert "| D(0.6, 0.5), together | 40.0 ± 0.0 | 60.0 ± 0.0 | 70.0 ± 0.0 |" in lines
-    nothing = "0.0 ± 0.0 | 0.0 ± 0.0"
+    nothing = "0.0 ± 0.0 | 0.0 ± 0.0 | 0.0 ± 0.0"
     assert (
         f"| D(1.0, 0.0) | 0.0 ± 0.0 | -10.0 ± 0.0 | -15.0 ± 0.0 | {nothing} | 0.0 ± 0.0 |" in lines
     )
     claims = next(line for line in lines if line.startswith("| D(0.6, 0.5) | -10.0"))
     assert claims.split(" | ")[2].startswith("15.0 ±")
-    assert claims.split(" | ")[4:6] == ["22.5 ± 3.5", "20.0 ± 0.0"]
-    alone = study_tables.processes_table("T", ["a"], results)
-    assert "mean of students − D(1.0, 0.0)" not in alone
+    assert claims.split(" | ")[4:7] == ["22.5 ± 3.5", "12.5 ± 3.5", "20.0 ± 0.0"]
+
+    def without(*names):
+        return study_tables.processes_table("T", ["a"], [
+            {"methods": {n: run for n, run in seed["methods"].items() if n not in names}}
+            for seed in results
+        ])
+
+    assert "| mean of students − labels | all together − best alone |" in without("b", "c")
+    assert "D(1.0, same λ)" in without("b") and "− D(1.0, 0.0)" not in without("b")
+    assert "D(1.0, same λ)" not in without("c") and "− D(1.0, 0.0)" in without("c")
+
+
+def test_claims_about_processes_are_put_to_the_test(tmp_path):
+    workdir = Workdir(tmp_path)
+    for name, students in (("tolerant", (0.5, 0.7)), ("strict", (0.4, 0.5))):
+        path = workdir.generation_results(name)
+        artifacts.write_json(path, process("D", (0.2, *students), (0.2, 0.3, students[1])))
+    found = study.KINDS["processes"].read(None, workdir, ["tolerant", "strict"])
+    claims = [(metric, "tolerant", "strict", metric) for metric in
+              ("patriarch", "students", "together")]
+    lines = study_claims.claims_table(claims, [found, found]).splitlines()[-3:]
+    assert [line.split(" | ")[3] for line in lines] == ["+0.0", "+15.0", "+20.0"]
 
 
 @pytest.mark.slow

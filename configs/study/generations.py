@@ -31,4 +31,11 @@ def get_config(preset: str = "glyphs"):
             ("tolerant_05", 0.6, 0.5), ("tolerant_06", 0.6, 0.6),
         )
     }
+    config.claims = (
+        ("a tolerant patriarch is worse", "labels", "tolerant_06", "patriarch"),
+        ("students pass untaught networks", "tolerant_06", "labels", "students"),
+        ("tolerant beats strict at the same λ", "tolerant_05", "born_again", "students"),
+        ("more of a tolerant teacher is better", "tolerant_06", "tolerant_05", "students"),
+        ("taught ensembles pass untaught ones", "tolerant_06", "labels", "together"),
+    )
     return config

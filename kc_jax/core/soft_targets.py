@@ -44,6 +44,29 @@ def kept_mass(logits: np.ndarray, kept: np.ndarray) -> np.ndarray:
     return _sigmoid(kept).sum(axis=-1) / _sigmoid(logits).sum(axis=-1)
 
 
+def secondary_mass(
+    logits: np.ndarray, right: Sequence[Sequence[int]], num_similar: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Sums what each row leaves to classes that are not the image's: its secondary classes.
+
+    Yang et al. (2018), section 3.3, call this similarity a teacher's energy.
+
+    Args:
+      logits: f32[B, C_v], of all classes.
+      right: B rows of class ids, the image's labels and their ancestors.
+      num_similar: K, a primary class and those alike; at least 2.
+
+    Returns:
+      f32[B] each: the sum of the scores of all secondary classes, and of the K − 1 first of them.
+    """
+    scores = _sigmoid(logits)
+    for row, own in zip(scores, right, strict=True):
+        row[list(own)] = 0
+    count = min(num_similar - 1, scores.shape[-1])
+    first = np.partition(scores, -count, axis=-1)[:, -count:]
+    return scores.sum(axis=-1), first.sum(axis=-1)
+
+
 def _sigmoid(logits: np.ndarray) -> np.ndarray:
     return 1 / (1 + np.exp(-np.clip(logits, -80, 80)))  # e^80 is within f32.
 

@@ -1,5 +1,7 @@
 """Says what the soft targets of each vertical take and hold."""
 
+import pathlib
+
 from rich import box
 from rich.console import Console
 from rich.table import Table
@@ -7,24 +9,24 @@ from rich.table import Table
 from kc_jax import artifacts
 from kc_jax.config import Config
 from kc_jax.data import sources, vertical_store
-from kc_jax.stages.storing import store_inputs
+from kc_jax.stages import storing
 from kc_jax.workdir import Workdir
 
-COUNTS = ("num_classes", "num_records", "num_views")
-MEANS = ("bytes_per_view", "mass_kept", "first_is_label", "label_kept")
+COUNTS = ("num_classes", "num_records", "num_views", "num_similar")
+MEANS = ("bytes_per_view", *storing.MEANS)
 
 
 def run(config: Config, workdir: Workdir) -> bool:
     """Writes soft_targets/stats.json and prints it as a table; tells whether it is new."""
     space = sources.load_label_space(config.data)
     source = sources.open_source(config.data, "train")
-    all_inputs = store_inputs(config, workdir, space, source)
+    all_inputs = storing.store_inputs(config, workdir, space, source)
     rows = {}
     for name, inputs in zip(space.verticals, all_inputs, strict=True):
         directory = workdir.soft_targets_of(name)
         manifest = artifacts.manifest_of(directory, vertical_store.MADE_BY)
         artifacts.is_complete(directory, inputs)
-        rows[name] = {key: manifest[key] for key in COUNTS + MEANS}
+        rows[name] = _row(directory, manifest)
     stats = {
         "top_k": config.soft_targets.top_k, "verticals": rows, "total": total(list(rows.values())),
     }
@@ -34,6 +36,16 @@ def run(config: Config, workdir: Workdir) -> bool:
         return False
     artifacts.write_sealed(path, stats)
     return True
+
+
+def _row(directory: pathlib.Path, manifest: dict) -> dict:
+    lacking = [key for key in COUNTS + MEANS if key not in manifest]
+    if lacking:
+        raise artifacts.StaleArtifactError(
+            f"{directory} was written by a version that did not count {', '.join(lacking)}; write "
+            "it anew with --redo=write_soft_targets"
+        )
+    return {key: manifest[key] for key in COUNTS + MEANS}
 
 
 def total(rows: list[dict]) -> dict:
@@ -49,7 +61,7 @@ def total(rows: list[dict]) -> dict:
     return {
         "num_classes": sum(row["num_classes"] for row in rows),
         "num_records": num_records,
-        "num_views": rows[0]["num_views"],
+        **{key: rows[0][key] for key in ("num_views", "num_similar")},
         **{
             key: round(sum(row[key] * row["num_records"] for row in rows) / num_records, 6)
             for key in MEANS
@@ -59,15 +71,19 @@ def total(rows: list[dict]) -> dict:
 
 def _print(stats: dict) -> None:
     title = f"Soft targets: the first {stats['top_k']} in {stats['total']['num_views']} views"
-    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD)
-    table.add_column("vertical", no_wrap=True)
-    for heading in ("images", "bytes a view", "bytes an image", "mass kept", "label first",
-                    "label kept"):
-        table.add_column(heading, justify="right", min_width=len("100.0%"))
+    table = Table(
+        title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False,
+        padding=(0, 0, 0, 1),
+    )
+    table.add_column("vertical")
+    first = f"first {stats['total']['num_similar'] - 1}\nothers"
+    for heading in ("images", "bytes\nan image", "mass\nkept", "label\nfirst", "label\nkept",
+                    "all\nothers", first):
+        table.add_column(heading, justify="right")
     for name, row in [*stats["verticals"].items(), ("total", stats["total"])]:
         table.add_row(
-            name, f"{row['num_records']:,}",
-            f"{row['bytes_per_view']:.1f}", f"{row['bytes_per_view'] * row['num_views']:,.0f}",
+            name, f"{row['num_records']:,}", f"{row['bytes_per_view'] * row['num_views']:,.0f}",
             *(f"{row[key]:.1%}" for key in ("mass_kept", "first_is_label", "label_kept")),
+            *(f"{row[key]:.4f}" for key in ("secondary_mass", "first_secondary_mass")),
         )
     Console().print(table)

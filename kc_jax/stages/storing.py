@@ -14,6 +14,9 @@ from kc_jax.progress import show_progress
 from kc_jax.stages import networks, teachers
 from kc_jax.workdir import Workdir
 
+# Of image-views, in manifests: shares, and sums of the scores of classes that are not the image's.
+MEANS = ("mass_kept", "first_is_label", "label_kept", "secondary_mass", "first_secondary_mass")
+
 # (vertical id, its records i64[n]) → record ids [b] and log-odds f32[b, C_v], views outermost.
 Answers = Callable[[int, np.ndarray], Iterator[tuple[np.ndarray, np.ndarray]]]
 
@@ -119,12 +122,13 @@ def write(
     records = {v: source.records_of(space, v) for v in todo}
     total = sum(len(r) * all_inputs[v]["num_views"] for v, r in records.items())
     top_k = config.soft_targets.top_k
+    num_similar = config.teachers.tolerance.num_similar
     with show_progress("soft targets", total, 0, config.running.print_every_seconds) as show:
         done = 0
         for vertical_id, record_ids in records.items():
             directory = workdir.soft_targets_of(space.verticals[vertical_id])
             num_views = all_inputs[vertical_id]["num_views"]
-            tally = _Tally(space.classes_of(vertical_id), source.labels)
+            tally = _Tally(space, vertical_id, source.labels, num_similar)
             kept = _kept(answers(vertical_id, record_ids), top_k, tally)
             facts = vertical_store.write_vertical(
                 directory,
@@ -134,7 +138,7 @@ def write(
                 top_k=top_k,
                 parts=_watched(kept, done, show),
             )
-            artifacts.complete(directory, **facts, **tally.means())
+            artifacts.complete(directory, num_similar=num_similar, **facts, **tally.means())
             done += len(record_ids) * num_views
 
 
@@ -155,20 +159,26 @@ def _kept(answers: Iterable, top_k: int, tally: "_Tally") -> Iterator:
 class _Tally:
     """Averages over image-views what is said of a vertical's soft targets in its manifest."""
 
-    def __init__(self, classes: range, labels: tuple[tuple[int, ...], ...]):
-        self._classes, self._labels = classes, labels
-        self._sums, self._count = np.zeros(3), 0
+    def __init__(
+        self, space: LabelSpace, vertical_id: int, labels: tuple[tuple[int, ...], ...],
+        num_similar: int,
+    ):
+        self._space, self._classes = space, space.classes_of(vertical_id)
+        self._labels, self._num_similar = labels, num_similar
+        self._sums, self._count = np.zeros(len(MEANS)), 0
 
     def add(self, records, logits, ids, log_odds) -> None:
-        known = [
-            {c - self._classes.start for c in self._labels[r] if c in self._classes}
-            for r in records
-        ]
-        rank = soft_targets.label_rank(ids, known)
+        labels = [self._labels[r] for r in records]
+        rank = soft_targets.label_rank(ids, list(map(self._own, labels)))
         mass = soft_targets.kept_mass(logits, log_odds)
-        self._sums += [np.sum(share) for share in (mass, rank == 0, rank < ids.shape[-1])]
+        right = [self._own(self._space.smear(known)) for known in labels]
+        others = soft_targets.secondary_mass(logits, right, self._num_similar)
+        values = (mass, rank == 0, rank < ids.shape[-1], *others)
+        self._sums += [np.sum(value, dtype=np.float64) for value in values]
         self._count += len(ids)
 
+    def _own(self, class_ids) -> set[int]:
+        return {c - self._classes.start for c in class_ids if c in self._classes}
+
     def means(self) -> dict[str, float]:
-        means = np.round(self._sums / self._count, 6).tolist()
-        return dict(zip(("mass_kept", "first_is_label", "label_kept"), means, strict=True))
+        return dict(zip(MEANS, np.round(self._sums / self._count, 6).tolist(), strict=True))

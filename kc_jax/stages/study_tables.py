@@ -1,6 +1,7 @@
 """The tables of studies: mean ± standard deviation over seeds, in Markdown."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -12,6 +13,7 @@ METRICS = {
     "ancestor_ap": "ancestors' AP",
 }
 
+NOTHING = "—"
 CONTROL = "D(1.0, 0.0)"  # Networks of the same starts that nobody teaches.
 
 
@@ -121,15 +123,16 @@ def _is_same(results: Sequence[Mapping], method: str, other: str) -> bool:
 
 
 def processes_table(
-    title: str, processes: Sequence[str], results: Sequence[Mapping[str, Mapping]]
+    title: str, processes: Sequence[str], results: Sequence[Mapping]
 ) -> str:
     """Writes top-1 by generation, alone and together, and what Yang et al. (2018) claim of it.
 
     Args:
       title: of the table.
       processes: their names.
-      results: for each seed and process what run_generations wrote.
+      results: for each seed what run_generations wrote of each process, under ``methods``.
     """
+    results = [seed["methods"] for seed in results]
     first = results[0][processes[0]]
     numbers = range(len(first["generations"]))
     lines = _head(
@@ -145,42 +148,88 @@ def processes_table(
     return "\n".join(lines) + "\n\n" + _claims(processes, results)
 
 
+def process_metrics(process: Mapping) -> dict[str, float]:
+    """Sums a process up, for claims: top-1 of its patriarch, its students' mean, and all together.
+
+    Args:
+      process: what run_generations wrote.
+    """
+    generations = process["generations"]
+    return {
+        "patriarch": _alone(generations[0]),
+        "students": _students(generations),
+        "together": _all_together(generations),
+    }
+
+
 def process_of(results: Sequence[Mapping[str, Mapping]], name: str) -> str:
     """Gives a process's D(confidence, λ)."""
     return results[0][name]["process"]
 
 
+class _Compared(NamedTuple):
+    """Is one seed's process and what it is compared with; None where there is no such process.
+
+    Attributes:
+      run: its generations.
+      labels: top-1 of one network that learns from labels alone.
+      control: generations of the same starts that nobody teaches.
+      strict: generations of D(1.0, λ), λ being the process's.
+    """
+
+    run: Sequence[Mapping]
+    labels: float
+    control: Sequence[Mapping] | None
+    strict: Sequence[Mapping] | None
+
+
 def _claims(processes: Sequence[str], results: Sequence[Mapping[str, Mapping]]) -> str:
-    """Compares processes with labels alone: one network, and a control of the same starts.
+    """Compares processes with labels alone, a control, and strict teachers, as far as there are.
 
     The best of three is above the mean of three by chance alone; the control has that chance too.
     """
-    control = next((n for n in processes if process_of(results, n) == CONTROL), None)
     columns = {
-        "patriarch − labels": lambda run, base, control: _alone(run[0]) - base,
-        "best of generations 1–3 − labels":
-            lambda run, base, control: max(map(_alone, run[1:4])) - base,
-        "mean of students − labels": lambda run, base, control: _students(run) - base,
-        **({} if control is None else {
-            f"mean of students − {CONTROL}":
-                lambda run, base, control: _students(run) - _students(control),
-            f"all together − {CONTROL}":
-                lambda run, base, control: _together(run[-1]) - _together(control[-1]),
-        }),
-        "all together − best alone":
-            lambda run, base, control: _together(run[-1]) - max(map(_alone, run)),
+        "patriarch − labels": lambda c: _alone(c.run[0]) - c.labels,
+        "best of generations 1–3 − labels": lambda c: max(map(_alone, c.run[1:4])) - c.labels,
+        "mean of students − labels": lambda c: _students(c.run) - c.labels,
+        f"mean of students − {CONTROL}": lambda c: _gain(_students, c.run, c.control),
+        "mean of students − D(1.0, same λ)": lambda c: _gain(_students, c.run, c.strict),
+        f"all together − {CONTROL}": lambda c: _gain(_all_together, c.run, c.control),
+        "all together − best alone": lambda c: _all_together(c.run) - max(map(_alone, c.run)),
     }
+    found = [process_of(results, name) for name in processes]
+    cells = {
+        title: [_percent([read(seed) for seed in _compared(results, name)]) for name in found]
+        for title, read in columns.items()
+    }
+    cells = {title: column for title, column in cells.items() if set(column) != {NOTHING}}
     lines = [
-        f"| process | {' | '.join(columns)} |",
-        f"|---|{'---:|' * len(columns)}",
+        f"| process | {' | '.join(cells)} |",
+        f"|---|{'---:|' * len(cells)}",
+        *(f"| {' | '.join(row)} |" for row in zip(found, *cells.values(), strict=True)),
     ]
-    controls = [seed[control or processes[0]]["generations"] for seed in results]
-    for name in processes:
-        runs = [seed[name]["generations"] for seed in results]
-        compared = list(zip(runs, _baselines(results), controls, strict=True))
-        cells = [_percent([read(*seed) for seed in compared]) for read in columns.values()]
-        lines.append(f"| {process_of(results, name)} | {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
+
+
+def _compared(results: Sequence[Mapping[str, Mapping]], process: str) -> list[_Compared]:
+    strict = f"D(1.0,{process.partition(',')[2]}"
+    runs = (_runs_of(results, name) for name in (process, CONTROL, strict))
+    return [
+        _Compared(run, labels, *others)
+        for labels, run, *others in zip(_baselines(results), *runs, strict=True)
+    ]
+
+
+def _runs_of(results: Sequence[Mapping[str, Mapping]], process: str) -> list[Sequence | None]:
+    """Gives each seed's generations of D(p, λ); None where it is not among the processes."""
+    return [
+        next((run["generations"] for run in seed.values() if run["process"] == process), None)
+        for seed in results
+    ]
+
+
+def _gain(read: Callable, run: Sequence[Mapping], other: Sequence[Mapping] | None) -> float | None:
+    return None if other is None else read(run) - read(other)
 
 
 def _students(generations: Sequence[Mapping]) -> float:
@@ -193,6 +242,10 @@ def _alone(generation: Mapping) -> float:
 
 def _together(generation: Mapping) -> float:
     return generation["ensemble"]["top1"]
+
+
+def _all_together(generations: Sequence[Mapping]) -> float:
+    return _together(generations[-1])
 
 
 def _baselines(results: Sequence[Mapping[str, Mapping]]) -> list[float]:
@@ -212,7 +265,7 @@ def _head(
 
 
 def _percent(values: Sequence[float | None]) -> str:
-    return "—" if None in values else _mean_and_deviation(100 * np.asarray(values), 1)
+    return NOTHING if None in values else _mean_and_deviation(100 * np.asarray(values), 1)
 
 
 def _fraction(values: Sequence[float | None]) -> str:

@@ -129,17 +129,20 @@ def objective_of(model: Classifier, options: Training) -> Objective:
     """
     confidence = options.tolerance.confidence
     num_similar = min(options.tolerance.num_similar, sum(model.sizes))
-    if options.loss == "sigmoid" and confidence == 1:
+    is_tolerant = confidence != 1 and num_similar > 1  # One class alone has none next to it.
+    is_sigmoid = options.loss == "sigmoid"
+    if is_sigmoid and not is_tolerant:
         return sigmoid_of(model)
     if model.layout is not None:
         raise ConfigError(
             "logits in tiles know the sigmoid loss without tolerance alone; set "
             "config.mesh.layout to 'per_vertical' and config.mesh.model to 1"
         )
-    if options.loss == "sigmoid":
-        return make_tolerant_sigmoid(tolerance.sigmoid_weight_of(confidence), num_similar)
+    weight_of = tolerance.sigmoid_weight_of if is_sigmoid else tolerance.weight_of
     try:
-        eta = tolerance.weight_of(confidence, num_similar)
+        eta = weight_of(confidence, num_similar) if is_tolerant else 0.0
     except ValueError as error:
         raise ConfigError(f"tolerance.confidence, {sum(model.sizes)} classes: {error}") from None
+    if is_sigmoid:
+        return make_tolerant_sigmoid(eta, num_similar)
     return make_softmax(eta, num_similar, options.distill_weight, options.temperature)

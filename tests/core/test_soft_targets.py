@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from kc_jax.core import quantisation
-from kc_jax.core.soft_targets import disagreement, kept_mass, label_rank, top_k
+from kc_jax.core.soft_targets import disagreement, kept_mass, label_rank, secondary_mass, top_k
 from tests.reference import soft_targets as reference
 
 
@@ -53,6 +53,21 @@ def test_label_rank_is_the_place_of_the_first_label():
     rank = label_rank(ids, [{4}, {7, 2}, {1, 3}, set()])
     np.testing.assert_array_equal(rank, [0, 1, 3, 3])
     assert rank.dtype == np.int64
+
+
+@pytest.mark.parametrize("num_similar", [2, 5, 60])
+@pytest.mark.parametrize("kind", ["distinct", "ties", "all equal", "extreme"])
+def test_secondary_mass_equals_the_reference(kind, num_similar):
+    rows = logits(kind)
+    right = [[], [0], [49, 3], list(range(50)), [7], [8, 9, 10], [1], [2]]
+    before = rows.copy()
+    found = secondary_mass(rows, right, num_similar)
+    for mass, expected in zip(
+        found, reference.secondary_mass(rows, right, num_similar), strict=True
+    ):
+        assert mass.dtype == np.float32
+        np.testing.assert_allclose(mass, expected, rtol=1e-5, atol=1e-6)
+    np.testing.assert_array_equal(rows, before)
 
 
 def as_stored(rows, k):

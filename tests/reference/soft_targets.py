@@ -17,3 +17,12 @@ def kept_mass(logits, k):
     """Gives the share of each row's probabilities that its K largest hold."""
     probs = [sorted((sigmoid(float(x)) for x in row), reverse=True) for row in logits]
     return [sum(row[:k]) / sum(row) for row in probs]
+
+
+def secondary_mass(logits, right, num_similar):
+    """Gives each row's sum of the probabilities of wrong classes, of all and of the K − 1 first."""
+    wrong = [
+        sorted((sigmoid(float(x)) for c, x in enumerate(row) if c not in own), reverse=True)
+        for row, own in zip(logits, right, strict=True)
+    ]
+    return [sum(row) for row in wrong], [sum(row[: num_similar - 1]) for row in wrong]

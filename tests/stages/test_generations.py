@@ -1,16 +1,26 @@
 """Generations, end to end on the shrunk glyphs."""
 
 import dataclasses
+import itertools
 import shutil
 
 import numpy as np
 import pytest
+from markupsafe import escape
 
 from kc_jax import artifacts, sharding
 from kc_jax.config import ConfigError
-from kc_jax.data import sources
+from kc_jax.data import augment, sources
 from kc_jax.errors import UserError
-from kc_jax.stages import generations, networks, report_generations, runner, tasks
+from kc_jax.stages import (
+    generation_figures,
+    generations,
+    networks,
+    report_generations,
+    runner,
+    tasks,
+    training,
+)
 from kc_jax.train import hooks, objective
 from kc_jax.workdir import Workdir
 from tests.reference import losses as reference
@@ -168,6 +178,43 @@ def test_stored_and_computed_signals_give_the_same_loss(done, tmp_path, top_k):
     np.testing.assert_allclose(stored, expected, rtol=1e-3)
 
 
+@pytest.mark.parametrize("signal", ["computed", "stored"])
+def test_a_teacher_speaks_of_the_very_views_that_its_student_sees(
+    done, tmp_path, monkeypatch, signal
+):
+    """Takes the batches that generation 1 would be trained on, as far as the second epoch."""
+    config, workdir = done
+    config = dataclasses.replace(config, generations=dataclasses.replace(
+        config.generations, teacher_signal=signal
+    ))
+    teacher = shutil.copytree(
+        workdir.generation("tolerant", 0), tmp_path / "generations" / "tolerant" / "0"
+    )
+    found = []
+    monkeypatch.setattr(training, "train_network", lambda config, task, workdir: found.append(task))
+    generations.train(config, Workdir(tmp_path), 1)
+    first_step = len(found[0].record_ids) // found[0].training.batch_size + 1
+    (batch,) = itertools.islice(
+        training.device_batches(config, found[0], sharding.make_mesh(), first_step), 1
+    )
+    assert set(np.asarray(batch["view"])) == {1}
+    space = sources.load_label_space(config.data)
+    draw = augment.make_views(
+        config.data.augmentation, seed=config.data.seed, split="train",
+        size=config.data.image_size,
+    )
+    expected = networks.recorded_model(teacher, generations.MADE_BY, space).apply(
+        networks.load_variables(teacher, generations.MADE_BY),
+        draw(batch["image"], batch["record_id"], batch["view"]), train=False,
+    )
+    if signal == "computed":
+        np.testing.assert_allclose(batch["teacher_logits"], expected, rtol=1e-4, atol=1e-4)
+    else:
+        scores = np.take_along_axis(reference.softmax(expected), batch["teacher_ids"], axis=-1)
+        np.testing.assert_allclose(batch["teacher_probs"], scores, rtol=3e-3, atol=1e-6)
+        assert len(set(np.asarray(batch["teacher_ids"])[0])) == batch["teacher_ids"].shape[1]
+
+
 def test_no_teacher_is_asked_where_it_has_no_weight(data_directory, tmp_path):
     config = small(data_directory, generations__distill_weight=0.0,
                    generations__num_generations=1)
@@ -195,6 +242,23 @@ def test_the_page_and_the_table(done, capsys):
     assert "tolerant D(0.6, 0.6)" in printed and "baseline" in printed
     page = workdir.generations_report.read_text("utf-8")
     assert "D(0.6, 0.6)" in page and page.count("<figure>") == 2 and "{{" not in page
+    assert "<th>labels alone</th>" in page
+    pair = results_of(config, workdir)["generations"][0]["training"]["secondary"][0]
+    names = (escape(pair[key]) for key in ("class", "secondary"))
+    assert '<tr><th>{}</th><td class="text">{}</td><td>'.format(*names) in page
+
+
+def test_the_figure_has_each_process_alone_and_together_and_the_baseline(done):
+    results = results_of(*done)
+    processes = {"one": results, "two": results}
+    (axes,) = generation_figures.accuracy(processes, results["baseline"]).axes
+    curves = {line.get_label(): line.get_ydata() for line in axes.lines}
+    assert list(curves) == ["one", "one, ensemble", "two", "two, ensemble", "baseline"]
+    ensembles = [100 * g["ensemble"]["top1"] for g in results["generations"]]
+    np.testing.assert_allclose(curves["one, ensemble"], ensembles)
+    assert set(curves["baseline"]) == {100 * results["baseline"]["top1"]}
+    (alone,) = generation_figures.accuracy({"one": results}, None).axes
+    assert len(alone.lines) == 2
 
 
 def test_the_page_tells_where_processes_differ_in_more_than_d(done, tmp_path):

@@ -16,6 +16,7 @@ from kc_jax.stages import (
     verify_soft_targets,
     write_soft_targets,
 )
+from tests.reference import smearing
 from tests.reference import soft_targets as reference
 
 VERTICAL = 1
@@ -124,8 +125,16 @@ def test_stats_are_those_of_the_teachers_and_the_labels(copy, capsys):
     assert row["label_kept"] == pytest.approx(np.mean(kept), abs=1e-6)
     asked = teachers.find(config, workdir, space)
     answers = write_soft_targets.teacher_logits(config, asked, source, VERTICAL, store.record_ids)
-    mass = np.concatenate([reference.kept_mass(logits, 3) for _, logits in answers])
+    logits = np.concatenate([logits for _, logits in answers])
+    mass = np.array(reference.kept_mass(logits, 3))
     assert row["mass_kept"] == pytest.approx(mass.mean(), abs=2e-6) and row["mass_kept"] < 0.99
+    own = space.classes_of(VERTICAL)
+    right = [[c - own.start for c in smearing.smear(known, space.parents)] for known in labels]
+    num_similar = config.teachers.tolerance.num_similar
+    everyone, nearest = np.mean(reference.secondary_mass(logits, right, num_similar), axis=-1)
+    assert row["secondary_mass"] == pytest.approx(everyone, abs=2e-6)
+    assert row["first_secondary_mass"] == pytest.approx(nearest, abs=2e-6)
+    assert nearest < everyone - 0.01 and row["num_similar"] == num_similar
     assert row["num_records"] == len(store.record_ids) and row["num_views"] == num_views
     assert stats["total"]["num_records"] == sum(
         len(source.records_of(space, v)) for v in range(space.num_verticals)
@@ -162,6 +171,17 @@ def test_stats_are_written_once(copy, capsys):
     for _ in range(2):
         runner.run_stages(config, workdir, ["soft_target_stats"])
     assert capsys.readouterr().err.count("complete, skipped") == 1
+
+
+def test_what_an_earlier_version_did_not_count_is_named(copy):
+    config, workdir = copy
+    name = sources.load_label_space(config.data).verticals[VERTICAL]
+    path = workdir.soft_targets_of(name) / artifacts.MANIFEST
+    manifest = artifacts.read_json(path)
+    del manifest["secondary_mass"]
+    artifacts.write_json(path, manifest)
+    with pytest.raises(artifacts.StaleArtifactError, match="did not count secondary_mass"):
+        runner.run_stages(config, workdir, ["soft_target_stats"])
 
 
 @pytest.mark.parametrize("stage", ["verify_soft_targets", "soft_target_stats"])

@@ -117,10 +117,42 @@ def test_few_classes_are_all_similar():
     for _ in range(2000):
         logits = descend(logits)
     np.testing.assert_allclose(jax.nn.softmax(logits)[0, 0], 0.6, atol=2e-3)
-    with pytest.raises(ConfigError, match="2 classes.*above 1/2"):
-        objective.objective_of(MODEL.clone(sizes=(2,)), training(
-            loss="softmax", tolerance=config.Tolerance(confidence=0.4, num_similar=5)
-        ))
+
+
+@pytest.mark.parametrize("loss", ["sigmoid", "softmax"])
+def test_what_few_classes_cannot_be_is_refused(loss):
+    tolerant = training(loss=loss, tolerance=config.Tolerance(confidence=0.4, num_similar=5))
+    with pytest.raises(ConfigError, match="2 classes.*above 1/2 and up to 1"):
+        objective.objective_of(MODEL.clone(sizes=(2,)), tolerant)
+    objective.objective_of(MODEL.clone(sizes=(1,)), tolerant)  # It has nobody to be tolerant of.
+
+
+@pytest.mark.parametrize(("confidence", "num_similar", "num_classes"), [
+    (0.6, 5, 9), (0.3, 5, 9), (0.22, 5, 9), (0.6, 2, 9), (0.45, 3, 9), (0.6, 5, 2), (0.4, 5, 3),
+])
+def test_minimising_the_tolerant_sigmoid_lands_on_the_confidence(
+    confidence, num_similar, num_classes
+):
+    """Plain gradient descent on the logits of one image, K clipped as `objective_of` does it."""
+    judge = objective.objective_of(MODEL.clone(sizes=(num_classes,)), training(
+        tolerance=config.Tolerance(confidence=confidence, num_similar=num_similar)
+    ))
+    batch = {
+        "target_ids": np.zeros((1, 1), np.int32), "target_probs": np.ones((1, 1), np.float32),
+    }
+    slope = jax.grad(lambda logits: judge(logits, batch)["loss"].sum())
+    logits = jax.lax.fori_loop(
+        0, 20_000, lambda _, x: x - slope(x),
+        np.random.default_rng(0).normal(-2, 0.3, (1, num_classes)).astype(np.float32),
+    )
+    scores = np.asarray(jax.nn.sigmoid(logits))[0]
+    similar = min(num_similar, num_classes)
+    nexts = np.sort(scores[1:])[::-1]
+    np.testing.assert_allclose(scores[0], confidence, atol=2e-3)
+    np.testing.assert_allclose(
+        nexts[: similar - 1], max(0.0, 1 - (similar - 1) * confidence), atol=2e-3
+    )
+    np.testing.assert_allclose(nexts[similar - 1 :], 0, atol=2e-3)
 
 
 def test_tiles_know_the_plain_sigmoid_alone():
