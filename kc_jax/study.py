@@ -1,4 +1,4 @@
-"""python -m kc_jax.study --config=configs/study/parts.py: variants, several seeds, one table.
+"""python -m kc_jax.study --config=configs/study/recipe.py: variants, several seeds, one table.
 
 A study varies its ``students``, its ``processes`` of generations, or its ``structures``, and may do
 so in several ``settings`` of everything else. Every setting and seed has a working directory, in

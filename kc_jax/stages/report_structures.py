@@ -91,7 +91,8 @@ def read_structures(workdir: Workdir, space: LabelSpace) -> list[Structure]:
             agreement = adjusted_rand_score(space.vertical_of_class, members)
             found.append(
                 Structure(
-                    path.parent.name, manifest["inputs"], members, manifest["placed"],
+                    path.parent.name, manifest["inputs"], members,
+                    manifest.get("placed", {}),  # Earlier versions did not count.
                     float(agreement),
                 )
             )

@@ -35,7 +35,7 @@ ELSEWHERE = {
     r"^apt-get update": "not run: changes the whole machine",
     r"^apt-get install": "tests/docs/test_glyph100k.py",
     r"glyphs\.prepare\('prepared'": "not run: minutes; test_glyphs.py prepares a small variant",
-    r"^python -m benchmarks\.faults": "tests/faults/test_kills.py",
+    r"^python -m benchmarks\.(faults|lost_hosts)": "tests/faults/test_kills.py",
     r"^python -m benchmarks\.": "tests/benchmarks/test_benchmarks.py",
     r"^python -m launch\.local_multiprocess": "tests/launch/test_local_multiprocess.py",
     r"^python -m launch\.cost_sheet": "tests/launch/test_cost_sheet.py",
