@@ -18,7 +18,8 @@ def compiled(tmp_path):
     compilation_cache.reset_cache()
     jax.config.update("jax_compilation_cache_dir", str(tmp_path))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
-    jax.jit(lambda x: jnp.sin(x) @ x.T)(jnp.ones((3, 3), jnp.float32))
+    for function in (jnp.sin, jnp.cos):
+        jax.jit(lambda x, function=function: function(x) @ x.T)(jnp.ones((3, 3), jnp.float32))
     yield tmp_path
     jax.config.update("jax_compilation_cache_dir", before)
     jax.config.update("jax_persistent_cache_min_compile_time_secs", seconds)
