@@ -31,7 +31,8 @@ def run(main: Callable) -> None:
     try:
         app.run(lambda argv: _start(main, argv), flags_parser=_parse)
     except UserError as error:
-        sys.exit(f"kc_jax: {error}")
+        # Whatever was made of the notice's SystemExit on its way here.
+        sys.exit(preemption.EXIT_CODE if preemption.came() else f"kc_jax: {error}")
     except KeyboardInterrupt:
         print("kc_jax: stopped; the same command goes on from the last checkpoint", file=sys.stderr)
         sys.exit(130)

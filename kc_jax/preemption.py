@@ -6,6 +6,7 @@ import sys
 from typing import NoReturn
 
 EXIT_CODE = 75  # EX_TEMPFAIL of sysexits.h: begin the same command again.
+KEPT = "what was finished is kept"
 
 
 class _Notice:
@@ -21,7 +22,7 @@ def listen() -> None:
     def heed(*_):
         note()
         if not _Notice.is_deferred:
-            end("what was finished is kept")
+            end(KEPT)
 
     signal.signal(signal.SIGTERM, heed)
 
@@ -39,11 +40,20 @@ def came() -> bool:
 @contextlib.contextmanager
 def deferred():
     """Lets a notice wait; whoever works inside asks whether it `came`, saves, and calls `end`."""
-    _Notice.is_deferred = True
+    before, _Notice.is_deferred = _Notice.is_deferred, True
     try:
         yield
     finally:
-        _Notice.is_deferred = False
+        _Notice.is_deferred = before
+
+
+@contextlib.contextmanager
+def held_back():
+    """Lets a notice wait for the body: a library that takes SystemExit for an error of its own."""
+    with deferred():
+        yield
+    if came() and not _Notice.is_deferred:
+        end(KEPT)
 
 
 def end(kept: str) -> NoReturn:

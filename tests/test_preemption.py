@@ -6,6 +6,7 @@ import sys
 import pytest
 
 from kc_jax import preemption
+from kc_jax.train import checkpoint
 
 LISTENER = """
 import time
@@ -54,3 +55,30 @@ def test_afterwards_it_ends_at_once(listening):
         pass
     with pytest.raises(SystemExit):
         os.kill(os.getpid(), signal.SIGTERM)
+
+
+def test_a_notice_that_is_held_back_ends_the_process_after(listening):
+    done = []
+    with pytest.raises(SystemExit) as caught, preemption.held_back():
+        os.kill(os.getpid(), signal.SIGTERM)
+        done.append("the body")
+    assert caught.value.code == preemption.EXIT_CODE and done
+
+
+def test_a_notice_that_is_deferred_farther_out_is_not_held_back_alone(listening):
+    with preemption.deferred():
+        with preemption.held_back():
+            os.kill(os.getpid(), signal.SIGTERM)
+        assert preemption.came()
+
+
+def test_a_state_that_is_being_read_is_not_taken_for_damaged(listening, tmp_path):
+    def interrupted():
+        try:
+            os.kill(os.getpid(), signal.SIGTERM)
+        except SystemExit as error:
+            raise TypeError("what Orbax makes of it") from error
+
+    with pytest.raises(SystemExit) as caught:
+        checkpoint._read(tmp_path, interrupted)
+    assert caught.value.code == preemption.EXIT_CODE

@@ -11,7 +11,7 @@ import numpy as np
 from orbax.checkpoint import v1 as ocp
 from orbax.checkpoint._src.futures import synchronization
 
-from kc_jax import artifacts, checksums, disk_space, hosts
+from kc_jax import artifacts, checksums, disk_space, hosts, preemption
 from kc_jax.errors import UserError
 from kc_jax.train import shapes
 from kc_jax.train.state import TrainState
@@ -234,7 +234,8 @@ def _remedy(path: pathlib.Path) -> str:
 def _read(path: pathlib.Path, read: Callable[[], Any]) -> Any:
     """Reads a state; what Orbax may say of files that nobody keeps checksums of is said shortly."""
     try:
-        return read()
+        with preemption.held_back():
+            return read()
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         why = (str(error).splitlines() or [""])[0][:200]
         raise CheckpointError(
