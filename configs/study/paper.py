@@ -104,6 +104,7 @@ def students_of(names: Sequence[str], base, data: str = "glyphs") -> dict[str, d
     fc, sc = heads(base)
     sc_sc = f"SC{trunk // 8}-SC{bottleneck}"
     methods = {
+        "fc": (fc, 0.0, "labels", {}),
         "fc_d": (fc, 1.0, "fc_d", {}),
         "sc": (sc, 0.0, "labels", {}),
         "sc_d": (sc, 1.0, "d", {}),

@@ -14,20 +14,13 @@ import ml_collections
 from configs.study import paper
 
 RATES = (0.04, 0.08)
+METHODS = ("fc", "sc", "fc_d", "sc_d", "sc_half_d", "sc_half_d_s")
 
 
 def get_config(data: str = "glyphs"):
     """Gives a study of settings; `paper.DATA` lists the data."""
     base = paper.DATA[data]()
-    fc, sc = paper.heads(base)
-    methods = {
-        "fc": {"head": fc, "distill_weight": 0.0},
-        "sc": {"head": sc, "distill_weight": 0.0},
-        "fc_d": {"head": fc, "distill_weight": 1.0},
-        "sc_d": {"head": sc, "distill_weight": 1.0},
-        "sc_half_d": {"head": sc, "distill_weight": 0.5},
-        "sc_half_d_s": {"head": sc, "distill_weight": 0.5, **paper.paced("vertical")},
-    }
+    methods = paper.students_of(METHODS, base, data)
     config = ml_collections.ConfigDict()
     config.title = f"Settings on {data}, by the validation part"
     config.base = base
