@@ -3,7 +3,8 @@
 python -m kc_jax.study --config=configs/study/tolerance.py --workdir=runs/tolerance
 
 Specialists are taught to stop at a score of 0.6, so that their soft targets say more of other
-classes; strict ones are not stopped. About 5 minutes of one core for a setting and a seed.
+classes: of the four that look most alike (K = 5), or of the next one (K = 2), which alone leaves
+mass there (docs/generations.md). Strict ones are not stopped.
 """
 
 import ml_collections
@@ -19,12 +20,15 @@ def get_config():
     config.base = eft.get_config("embedded")
     config.seeds = (0, 1, 2)
     config.settings = {
-        name: {"teachers": {"tolerance": {"confidence": confidence}}}
-        for name, confidence in (("strict", 1.0), ("tolerant", 0.6))
+        name: {"teachers": {"tolerance": {"confidence": confidence, "num_similar": num_similar}}}
+        for name, confidence, num_similar in (
+            ("strict", 1.0, 5), ("tolerant", 0.6, 5), ("tolerant_2", 0.6, 2),
+        )
     }
     config.students = paper.students_of(("sc_d",), config.base)
     config.claims = (
         ("tolerant specialists teach better", "tolerant/sc_d", "strict/sc_d"),
+        ("so do specialists tolerant of one class", "tolerant_2/sc_d", "strict/sc_d"),
         ("strict specialists are better themselves", "strict/specialists", "tolerant/specialists"),
     )
     return config
