@@ -189,7 +189,10 @@ def read_json(path) -> LabelSpace:
         with open(path, encoding="utf-8") as file:
             return LabelSpace.from_json(file.read())
     except (OSError, ValueError, TypeError, AttributeError) as error:
-        raise LabelSpaceError(f"{path} cannot be read as a label space: {error}") from None
+        raise LabelSpaceError(
+            f"{path} cannot be read as a label space: {error}; put a good copy back, or make what "
+            "it belongs to again"
+        ) from None
 
 
 def read_csv(path) -> LabelSpace:

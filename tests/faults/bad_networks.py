@@ -1,11 +1,13 @@
 """Networks that another one cannot start from."""
 
 import json
+import random
 
 import jax.numpy as jnp
 import numpy as np
 import safetensors.numpy
 
+from benchmarks.damages import cut, flip
 from kc_jax import artifacts
 from kc_jax.core import label_space
 from kc_jax.train.checkpoint import Checkpoints
@@ -68,7 +70,43 @@ def of_shape(*shape):
     return {"backbone": {"convolution_0": {"kernel": kernel}}}
 
 
+def torn(name, damage, pattern, *words):
+    """Makes a case of a trained network of which every file that fits a pattern is damaged."""
+    def spoil(folder):
+        for path in [path for path in sorted(folder.glob(pattern)) if path.is_file()]:
+            damage(path, path, random.Random(0))
+
+    return network(name, *words, params=of_shape(3, 3, 1, 8), spoil=spoil)
+
+
+def empty(path, *_):
+    path.write_bytes(b"")
+
+
+def remove(path, *_):
+    path.unlink()
+
+
+STATE, REDO = "checkpoints/1/**/*", "run the stage that trains it"
 CASES = [
+    torn("bits turned over in the state", flip, STATE, "net/checkpoints/1", "damaged", REDO),
+    torn("state that was cut off", cut, STATE, "net/checkpoints/1", "damaged", REDO),
+    torn("state of empty files", empty, STATE, "net/checkpoints/1", "damaged", REDO),
+    torn("state without its files", remove, "checkpoints/1/state/**/*", "net/checkpoints/1",
+         "damaged", REDO),
+    torn("bits turned over in an array", flip, "checkpoints/1/state/**/d/*",
+         "net/checkpoints/1", "damaged", REDO),
+    torn("manifest that was cut off", cut, artifacts.MANIFEST, "net/manifest.json", "damaged"),
+    torn("empty manifest", empty, artifacts.MANIFEST, "net/manifest.json", "damaged"),
+    torn("no manifest", remove, artifacts.MANIFEST, "net is missing or unfinished", ELSEWHERE),
+    torn("label space that was cut off", cut, artifacts.LABEL_SPACE, "net/label_space.json",
+         "put a good copy back"),
+    torn("no label space", remove, artifacts.LABEL_SPACE, "net/label_space.json",
+         "put a good copy back"),
+    network("state of another training", "net/checkpoints/1 is not the state",
+            ELSEWHERE, params=of_shape(3, 3, 1, 8),
+            spoil=lambda folder: (folder / artifacts.MANIFEST).write_text(json.dumps(
+                {**COMPLETE, "digest": "0" * 64}), encoding="utf-8")),
     case("no such folder", START, "net is missing or unfinished", ELSEWHERE),
     case("name without a slash", START.replace("{root}/net", "net"),
          "config.generalist.init_from is 'net'", "with a / in it"),
