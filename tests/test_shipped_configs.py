@@ -18,6 +18,7 @@ from configs.study import (
     figure5,
     paper,
     recipe,
+    starts,
     table1,
     table2,
     table3,
@@ -80,7 +81,7 @@ TABLES = [table1, table2, table3, table4, recipe, figure5, table6]
 
 @pytest.mark.parametrize("plan", [
     *(table.get_config(data) for table in TABLES for data in paper.DATA),
-    *(controls.get_config(data) for data in controls.EQUAL),
+    *(plan.get_config(data) for plan in (controls, starts) for data in controls.EQUAL),
     *map(conditions.get_config, conditions.CONDITIONS), tolerance.get_config(),
     verticals.get_config(),
     *(study_of_structures.get_config(data) for data in ("glyphs", "photographs")),
@@ -101,13 +102,13 @@ def test_studies_build_and_their_claims_name_what_they_compare(plan):
 
 def test_tables_of_the_same_data_have_networks_of_the_same_name_in_common():
     seen = {}
-    for table in (*TABLES[:-1], controls):
+    for table in (*TABLES[:-1], controls, starts):
         plan = table.get_config()
         assert plan.name == "paper_glyphs"
         for name in plan.students:
             built = study.cell_config(plan, 0, name)
             assert seen.setdefault(name, built) == built
-    assert len(seen) == 19
+    assert len(seen) == 24
 
 
 def test_table_6_has_bottlenecks_of_one_width():

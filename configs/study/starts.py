@@ -1,0 +1,49 @@
+"""Where should a student start? From the generalist, as the specialists do, or anew? Three seeds.
+
+python -m kc_jax.study --config=configs/study/starts.py --output=docs/results/starts.md
+python -m kc_jax.study --config=configs/study/starts.py:photographs \
+  --config.base.data.directory=… --output=docs/results/starts_photographs.md
+
+The pipeline has a trained generalist, so a student that takes its backbone and trunk costs nothing
+more. All students here end with twice the generalist's images behind them: ``…_on`` with its and
+as many of their own, the others, which begin anew, with twice as many of their own.
+"""
+
+from configs.study import paper
+
+
+def get_config(data: str = "glyphs"):
+    """Gives the study; of `paper.DATA`."""
+    return paper.study(
+        "Starts", data, (), _further, methods_figure=True,
+        claims=tuple(
+            (f"{words}, in {metric}", better, other, metric)
+            for metric in ("mean_vertical_ap", "top1")
+            for words, better, other in (
+                ("starting from the generalist is better, labels", "fc_on", "longer"),
+                ("starting from the generalist is better, half D", "sc_half_d_on",
+                 "sc_half_d_longer"),
+                ("half D pays from there", "sc_half_d_on", "sc_on"),
+                ("half D pays anew, twice as long", "sc_half_d_longer", "sc_longer"),
+                ("own bottlenecks pay from there", "sc_on", "fc_on"),
+                ("all of it is better than a generalist of as many images", "sc_half_d_on",
+                 "longer"),
+            )
+        ) + (("specialists are better than all of it", "specialists", "sc_half_d_on"),),
+    )
+
+
+def _further(data: str, trunk: int, bottleneck: int):
+    """Gives each head and loss twice: from the generalist, and anew for twice as long."""
+    on = {"init_from": "generalist", "init_parts": ("backbone", "trunk")}
+    longer = {"num_epochs": 2 * paper.DATA[data]().generalist.num_epochs}
+    fc = (f"FC{trunk}-FC{bottleneck}", 0.0, "labels")
+    sc = (f"FC{trunk}-SC{bottleneck}", 0.0, "labels")
+    half_d = (f"FC{trunk}-SC{bottleneck}", 0.5, "half_d")
+    return {
+        name: paper.student(data, *method, options) for name, method, options in (
+            ("fc_on", fc, on), ("longer", fc, longer),
+            ("sc_on", sc, on), ("sc_longer", sc, longer),
+            ("sc_half_d_on", half_d, on), ("sc_half_d_longer", half_d, longer),
+        )
+    }
