@@ -93,9 +93,13 @@ def describe(space: LabelSpace, other: LabelSpace) -> list[str]:
 
 
 def _keys(space: LabelSpace, vertical: int) -> list[str]:
-    """Gives what a vertical's classes are known by: paths below it, or names."""
+    """Gives what a vertical's classes are known by: paths, below it if they begin there, or names.
+
+    Those of a vertical that was made of several others do not begin there.
+    """
+    start = f"{space.verticals[vertical]}/"
     return [
-        space.paths[c].partition("/")[2] or space.names[c] for c in space.classes_of(vertical)
+        space.paths[c].removeprefix(start) or space.names[c] for c in space.classes_of(vertical)
     ]
 
 

@@ -1,8 +1,8 @@
 """Clusters of classes that a network takes for each other: Warde-Farley et al. (2015), section 4.
 
 Spectral clustering after Ng, Jordan and Weiss (2002), of the similarity B = AᵀA, which is never
-formed: the first eigenvectors of D^-1/2 B D^-1/2, D being the sums of B's rows, are the right
-singular vectors of A D^-1/2.
+formed. As there, what a class has in common with itself does not count: the diagonal of B is taken
+for 0, or few classes that are hardly ever mistaken would each be a cluster.
 """
 
 import warnings
@@ -13,7 +13,7 @@ import scipy.sparse
 from scipy.sparse.linalg import lobpcg
 from sklearn.cluster import KMeans
 
-VERSION = 2  # Of the method: another one finds other clusters in the same counts.
+VERSION = 3  # Of the method: another one finds other clusters in the same counts.
 ROUNDS = 20  # Of moving centres of limited clusters; they stop moving sooner.
 TOLERANCE = 1e-8  # What an eigenvector may lack.
 ITERATIONS = 200  # Of finding eigenvectors, at most.
@@ -59,9 +59,10 @@ def embed(matrix: scipy.sparse.sparray, num_clusters: int, seed: int) -> np.ndar
     """
     is_known = is_like_others(matrix)
     known = scipy.sparse.csr_array(matrix).astype(np.float64)[:, np.flatnonzero(is_known)]
-    degrees = known.T @ known.sum(axis=1)
+    own = known.multiply(known).sum(axis=0)
+    degrees = known.T @ known.sum(axis=1) - own
     vectors = _first_eigenvectors(
-        known @ scipy.sparse.diags_array(1 / np.sqrt(degrees)), num_clusters,
+        known @ scipy.sparse.diags_array(1 / np.sqrt(degrees)), own / degrees, num_clusters,
         np.random.default_rng(seed),
     )
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
@@ -71,9 +72,9 @@ def embed(matrix: scipy.sparse.sparray, num_clusters: int, seed: int) -> np.ndar
 
 
 def _first_eigenvectors(
-    scaled: scipy.sparse.sparray, count: int, rng: np.random.Generator
+    scaled: scipy.sparse.sparray, diagonal: np.ndarray, count: int, rng: np.random.Generator
 ) -> np.ndarray:
-    """Gives the eigenvectors of MᵀM, whose largest eigenvalue is 1, f64[n, count].
+    """Gives the eigenvectors of MᵀM without its diagonal, the largest first, f64[n, count].
 
     From one start, Lanczos' method sees one direction of all that share an eigenvalue, as those of
     parts that nothing connects do; a block sees as many as it has columns (Knyazev 2001).
@@ -83,8 +84,8 @@ def _first_eigenvectors(
         # Where the last of them are hardly ahead of others, any of these will do.
         warnings.simplefilter("ignore", UserWarning)
         _, vectors = lobpcg(
-            lambda block: scaled.T @ (scaled @ block), start, largest=True, tol=TOLERANCE,
-            maxiter=ITERATIONS,
+            lambda block: scaled.T @ (scaled @ block) - diagonal[:, None] * block, start,
+            largest=True, tol=TOLERANCE, maxiter=ITERATIONS,
         )
     return vectors
 
@@ -112,6 +113,11 @@ def cluster(
         raise ValueError(f"largest is {largest}; expected 0, no limit, or at least 1")
     is_known = is_like_others(matrix)
     num_known = np.count_nonzero(is_known)
+    if num_known < 3:
+        raise ValueError(
+            f"{num_known} of {matrix.shape[1]} classes are like some other, too few to divide; "
+            "count more of the first names an image, or more images"
+        )
     if not 2 <= num_clusters <= num_known - 1:
         raise ValueError(
             f"{num_clusters} clusters are asked for; expected 2 to {num_known - 1}, less than "
@@ -172,6 +178,8 @@ def _limited(points: np.ndarray, centres: np.ndarray, capacity: int) -> np.ndarr
 
 def _assign(likeness: np.ndarray, room: np.ndarray) -> np.ndarray:
     """Takes pairs of point and centre by falling likeness, f64[n, k], while there is room."""
+    if room.min() >= len(likeness):
+        return likeness.argmax(axis=1)
     members, room = np.full(len(likeness), -1), room.copy()
     for place in np.argsort(-likeness, axis=None, kind="stable"):
         point, centre = divmod(int(place), likeness.shape[1])

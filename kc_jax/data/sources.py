@@ -142,7 +142,11 @@ def open_source(data: Data, split: str) -> Source:
     )
     if data.verticals != GIVEN:
         source = _renumbered(source, *regrouped(data, given_verticals(data)))
-    _check_labels(source, space)
+    _check_labels(source, space, (
+        "take its classes out of the label space" if data.verticals == GIVEN else
+        "ask for fewer or more even ones (config.structure.num_clusters, config.structure.largest) "
+        "or edit the table of verticals"
+    ))
     if (data.hold_out or data.judged_on == VALIDATION) and stored == "train":
         source = _without_or_only(source, split, data.validation_share)
     if data.label_noise and split == "train":
@@ -184,7 +188,7 @@ def _without_or_only(train: Source, split: str, share: float) -> Source:
     )
 
 
-def _check_labels(source: Source, space: LabelSpace) -> None:
+def _check_labels(source: Source, space: LabelSpace, remedy: str) -> None:
     for index, ids in enumerate(source.labels):
         if not ids or min(ids) < 0 or max(ids) >= space.num_classes:
             raise ConfigError(
@@ -196,7 +200,7 @@ def _check_labels(source: Source, space: LabelSpace) -> None:
         if vertical_id not in seen:
             raise ConfigError(
                 f"vertical {name!r} has no records in split {source.split!r}; every vertical needs "
-                "some, or take its classes out of the label space"
+                f"some, or {remedy}"
             )
 
 

@@ -22,7 +22,7 @@ def run(config: Config, workdir: Workdir) -> bool:
     ``permuted`` deals the classes to clusters of the same sizes at random, for comparison.
 
     Raises:
-      ConfigError: no such clusters can be found.
+      ConfigError: no such clusters can be found, or one has no records to be judged on.
     """
     own = workdir.discovery
     asked = dataclasses.replace(
@@ -38,7 +38,22 @@ def run(config: Config, workdir: Workdir) -> bool:
     find = functools.partial(
         clusters.find, asked, own, own.generalist, "train_generalist", space
     )
-    return hosts.first_alone(find) or did_any
+    did_any = hosts.first_alone(find) or did_any
+    check_records(resolve(config, workdir))
+    return did_any
+
+
+def check_records(config: Config) -> None:
+    """Checks that every vertical has records to learn from and to be judged on.
+
+    Args:
+      config: of the run, whose verticals are found already.
+
+    Raises:
+      ConfigError: one has none.
+    """
+    for split in ("train", config.data.judged_on):
+        sources.open_source(config.data, split)
 
 
 def resolve(config: Config, workdir: Workdir) -> Config:

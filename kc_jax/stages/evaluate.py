@@ -3,17 +3,27 @@
 import dataclasses
 import pathlib
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 
 import numpy as np
 
 from kc_jax import artifacts, checksums
 from kc_jax.config import Config
+from kc_jax.core import alignment
 from kc_jax.core.label_space import LabelSpace
 from kc_jax.data import batches, sources
 from kc_jax.errors import UserError
 from kc_jax.progress import show_progress
-from kc_jax.stages import class_table, confusions, counting, gallery, judging, networks, speed
+from kc_jax.stages import (
+    class_table,
+    confusions,
+    counting,
+    gallery,
+    judging,
+    networks,
+    speed,
+    tasks,
+)
 from kc_jax.stages.calibrating import CalibrationJudge
 from kc_jax.stages.judging import TestSet
 from kc_jax.workdir import Workdir
@@ -53,6 +63,21 @@ class Network:
     def fingerprint(self) -> str:
         return artifacts.fingerprint_of(self.directory, self.made_by)
 
+    def check_classes(self) -> None:
+        """Checks that it was trained with the classes and verticals that it is to be judged on.
+
+        Raises:
+          StaleArtifactError: it was not; says in what they differ.
+        """
+        trained = tasks.space_of(self.directory)
+        if (trained.names, trained.sizes) != (self.space.names, self.space.sizes):
+            lines = alignment.describe(self.space, trained) or ["their order"]
+            raise artifacts.StaleArtifactError(
+                f"{self.directory} was trained with other classes or verticals:\n  "
+                + "\n  ".join(lines[:10])
+                + "\nGive the config.data.verticals and label space that it was trained with"
+            )
+
 
 def run(config: Config, workdir: Workdir) -> bool:
     """Evaluates what is trained and not yet judged, and writes results.json and classes.csv."""
@@ -66,6 +91,8 @@ def run(config: Config, workdir: Workdir) -> bool:
     judgements = [(network.title, _judge_single, [network]) for network in singles]
     specialists = _specialists(workdir, space)
     if all(network.is_complete for network in specialists):
+        for network in specialists:
+            network.check_classes()
         judgements.append(("specialists", _judge_specialists, specialists))
     for name, judge, judged in judgements:
         directory = workdir.evaluation / name
@@ -139,14 +166,37 @@ def single_networks(config: Config, workdir: Workdir, space: LabelSpace) -> list
     if "train_student" in config.stages or not generalist.is_complete:
         artifacts.manifest_of(workdir.student(config.student.name), "train_student")
     first = generalist if generalist.is_complete else students.pop(config.student.name)
+    first.check_classes()
     finished = {name: student for name, student in students.items() if student.is_complete}
-    return [first, *(s for s in finished.values() if _is_comparable(s, first, finished))]
+    kept = {first.title: first}
+    for name in sorted(finished, key=lambda name: (_depth(name, finished), name)):
+        if _is_comparable(finished[name], first, finished.keys(), kept):
+            kept[name] = finished[name]
+    return [first, *(kept[name] for name in finished if name in kept)]
 
 
-def _is_comparable(student: Network, first: Network, others: Mapping[str, Network]) -> bool:
+def _base_of(network: Network) -> str:
+    """Gives the name of the network that one has grown on; of most there is none."""
+    return network.manifest["inputs"].get("base", {}).get("name", "")
+
+
+def _depth(name: str, finished: Mapping[str, Network]) -> int:
+    """Counts how many students are below one, each grown on the one before."""
+    return 1 + _depth(_base_of(finished[name]), finished) if name in finished else 0
+
+
+def _is_comparable(
+    student: Network, first: Network, known: Collection[str], kept: Mapping[str, Network]
+) -> bool:
     """Tells whether a student comes from the same seed, records and networks as the first.
 
-    One that has grown on another student must have grown on what that is now.
+    One that has grown on another must have grown on what that is now, and that must be comparable.
+
+    Args:
+      student: to compare.
+      first: to compare it with.
+      known: names of all finished students.
+      kept: the first, and those that are comparable, all on which it may have grown among them.
     """
     found, wanted = student.manifest["inputs"], dict(first.manifest["inputs"])
     if first.title == "generalist":
@@ -155,8 +205,10 @@ def _is_comparable(student: Network, first: Network, others: Mapping[str, Networ
     differing = [
         key for key in shared if key in found and key in wanted and found[key] != wanted[key]
     ]
-    base = found.get("base", {"name": "generalist"})["name"]
-    if base in others and others[base].fingerprint != found["base"]["fingerprint"]:
+    base = _base_of(student)
+    if base in known and base not in kept or (
+        base in kept and kept[base].fingerprint != found["base"]["fingerprint"]
+    ):
         differing.append(f"base {base}")
     if differing:
         print(

@@ -94,6 +94,8 @@ def run_stages(
         for name in redo:
             for path in outputs(config, workdir)[name]:
                 artifacts.remove(path)
+        if "evaluate" in names and config.data.verticals not in discovery.PERMUTED:
+            discovery.check_records(config)  # Before anything is trained.
         for name in planned(config, names):
             _run_stage(config, workdir, name)
         # Not before: what a stage refuses is not the configuration of what lies here.

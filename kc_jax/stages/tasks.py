@@ -125,7 +125,7 @@ def start_elsewhere(training: Training, space: LabelSpace) -> Start:
     """
     directory = pathlib.Path(training.init_from)
     artifacts.manifest_of(directory, ELSEWHERE)
-    alignment = align(space, _space_of(directory))
+    alignment = align(space, space_of(directory))
     return Start(directory, ELSEWHERE, training.init_parts, alignment)
 
 
@@ -143,7 +143,7 @@ def is_trained(directory: pathlib.Path, inputs: dict, space: LabelSpace) -> bool
     except artifacts.StaleArtifactError as error:
         if not (directory / artifacts.LABEL_SPACE).exists():
             raise
-        lines = describe(space, _space_of(directory))
+        lines = describe(space, space_of(directory))
         if not lines:
             raise
         raise artifacts.StaleArtifactError(
@@ -173,7 +173,8 @@ def _reopen(directory: pathlib.Path) -> bool:
     return True
 
 
-def _space_of(directory: pathlib.Path) -> LabelSpace:
+def space_of(directory: pathlib.Path) -> LabelSpace:
+    """Reads the label space that a network was trained with."""
     return label_spaces.read_json(artifacts.checked(directory / artifacts.LABEL_SPACE))
 
 

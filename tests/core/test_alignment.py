@@ -3,6 +3,7 @@ import pytest
 
 from kc_jax.core.alignment import NEW, align, describe, same
 from kc_jax.core.label_space import LabelSpace
+from kc_jax.core.regrouping import regroup
 
 
 def space(**verticals):
@@ -69,3 +70,15 @@ def test_the_same_classes_stand_where_they_stood():
     found = same((3, 1), (2, 1))
     assert found.verticals == (3, 1)
     np.testing.assert_array_equal(found.classes[0], [0, 1])
+
+
+def test_classes_of_one_name_from_several_verticals_are_told_apart_in_a_group():
+    space = LabelSpace(
+        names=("jaguar", "wren", "jaguar", "sedan"),
+        paths=("animals/jaguar", "animals/wren", "cars/jaguar", "cars/sedan"),
+        parents=(None,) * 4, verticals=("animals", "cars"), sizes=(2, 2),
+    )
+    grouped, _ = regroup(space, (0, 1, 0, 1))
+    for found in align(grouped, grouped).classes:
+        np.testing.assert_array_equal(found, [0, 1])
+    assert not describe(grouped, grouped)

@@ -79,6 +79,25 @@ def test_classes_like_themselves_alone_take_no_cluster_for_themselves(alone, sca
         spectral.cluster(scale * matrix, 80, seed=0)
 
 
+@pytest.mark.parametrize("sure", [2, 4, 8])
+def test_classes_that_are_hardly_ever_mistaken_take_no_cluster_for_themselves(sure):
+    """50 times named right, and once for an image of another class."""
+    matrix, truth = planted((20,) * 4)
+    counts = np.zeros((80 + sure, 80 + sure), np.int64)
+    counts[:80, :80] = matrix.toarray()
+    for i in range(sure):
+        counts[80 + i, 80 + i] = 50
+        counts[i, 80 + i] = 1
+    found, placed = spectral.cluster(scipy.sparse.csr_array(counts), 4, seed=0)
+    assert adjusted_rand_score(truth, found[:80]) == 1
+    assert placed["similarity"] == 80 + sure
+
+
+def test_classes_of_which_none_is_like_another_cannot_be_divided():
+    with pytest.raises(ValueError, match="0 of 9 classes are like some other, too few to divide"):
+        spectral.cluster(scipy.sparse.eye_array(9, dtype=np.int64).tocsr(), 2, seed=0)
+
+
 def test_classes_never_seen_go_to_the_smallest_clusters():
     matrix, truth = planted((20, 10, 5))
     counts = matrix.toarray()

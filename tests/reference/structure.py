@@ -21,8 +21,9 @@ def co_detections(best, num_classes):
 
 
 def embed(matrix, num_clusters):
-    """The first eigenvectors of D^-1/2 B D^-1/2, B = AᵀA, with rows of length one."""
+    """The first eigenvectors of D^-1/2 B D^-1/2, B = AᵀA with a diagonal of 0."""
     similarity = matrix.T @ matrix
+    similarity = similarity - np.diag(np.diag(similarity))
     scale = 1 / np.sqrt(similarity.sum(axis=1))
     _, vectors = np.linalg.eigh(similarity * scale[:, None] * scale[None])
     rows = vectors[:, -num_clusters:]

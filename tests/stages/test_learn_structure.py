@@ -325,10 +325,14 @@ def test_a_network_whose_base_is_another_now_is_not_judged(copy, capsys):
     config, workdir = copy
     again = changed(config, name="twice", base="confusions")
     runner.run_stages(again, workdir, ["learn_structure"])
+    third = changed(config, name="thrice", base="twice")
+    runner.run_stages(third, workdir, ["learn_structure"])
     other = changed(config, num_epochs=1.0)
     runner.run_stages(other, workdir, ["learn_structure"], ["learn_structure"])
     runner.run_stages(other, workdir, ["evaluate"], ["evaluate"])
-    assert "student twice is left out: its base confusions differ" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "student twice is left out: its base confusions differ" in said
+    assert "student thrice is left out: its base twice differ" in said
     assert set(artifacts.read_json(workdir.results)["methods"]) == {"generalist", "confusions"}
 
 
@@ -347,7 +351,29 @@ def test_verticals_are_clusters_too(finished, tmp_path):
     before, after = digests(copy.student("student")), digests(copy.student("by_vertical"))
     assert before["backbone"] == after["backbone"] and before["logits"] != after["logits"]
     assert "by_vertical" in artifacts.read_json(copy.results)["methods"]
-    assert "1.00" in copy.structures_report.read_text("utf-8")
+    found = {each.name: each for each in report_structures.read_structures(copy, space)}
+    assert found["by_vertical"].rand_index == 1
+    assert "<td>1.00</td>" in copy.structures_report.read_text("utf-8")
+
+
+def assert_judged_in_their_own_verticals_alone(config, workdir):
+    """Asserts that networks are not taken for those of an edited table, nor of given verticals."""
+    path = pathlib.Path(config.data.verticals)
+    with path.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    other = next(row for row in rows if row["cluster"] != rows[0]["cluster"])
+    rows[0]["cluster"], other["cluster"] = other["cluster"], rows[0]["cluster"]
+    edited = workdir.root / "edited.csv"
+    with edited.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, rows[0].keys())
+        writer.writeheader()
+        writer.writerows(rows)
+    for verticals, stage in (
+        (str(edited), "evaluate"), (str(edited), "evaluate_given"), ("given", "evaluate"),
+    ):
+        data = dataclasses.replace(config.data, verticals=verticals)
+        with pytest.raises(artifacts.StaleArtifactError, match="with other classes or verticals"):
+            runner.run_stages(dataclasses.replace(config, data=data), workdir, [stage])
 
 
 @pytest.mark.slow
@@ -372,6 +398,7 @@ def test_found_verticals_serve_specialists_and_student(data_directory, tmp_path)
     for stage in ("discover_verticals", "train_generalist", "train_student"):
         again = config if stage == "discover_verticals" else discovery.resolve(config, workdir)
         assert not runner.STAGES[stage](again, workdir)
+    assert_judged_in_their_own_verticals_alone(discovery.resolve(config, workdir), workdir)
     shorter = dataclasses.replace(
         config, generalist=dataclasses.replace(config.generalist, num_epochs=1.0)
     )

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from kc_jax import artifacts
+from kc_jax.config import ConfigError
 from kc_jax.data import sources
 from kc_jax.data.soft_target_store import SoftTargetStore
 from kc_jax.stages import class_table, networks, runner, storing
@@ -254,3 +255,22 @@ def test_a_missing_stage_is_named(tmp_path, data_directory):
     config = shipped.smoke(data_directory)
     with pytest.raises(artifacts.MissingArtifactError, match="train_teachers"):
         runner.run_stages(config, Workdir(tmp_path), ["write_soft_targets"])
+
+
+def test_what_is_judged_on_is_looked_at_before_anything_is_trained(
+    data_directory, tmp_path, monkeypatch
+):
+    opened = sources.open_source
+
+    def without_a_test(data, split):
+        if split == data.judged_on:
+            raise ConfigError("vertical 'group_1' has no records in split 'test'")
+        return opened(data, split)
+
+    monkeypatch.setattr(sources, "open_source", without_a_test)
+    workdir = Workdir(tmp_path)
+    with pytest.raises(ConfigError, match="no records in split"):
+        runner.run_stages(
+            shipped.smoke(data_directory), workdir, ["train_generalist", "evaluate"]
+        )
+    assert not workdir.generalist.exists()
