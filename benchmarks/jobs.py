@@ -106,6 +106,11 @@ class Running:
             time.sleep(0.02)
         time.sleep(delay)
 
+    @property
+    def pid(self) -> int:
+        """Gives the process's number."""
+        return self._process.pid
+
     def is_running(self) -> bool:
         """Tells whether the process has not ended yet."""
         return self._process.poll() is None

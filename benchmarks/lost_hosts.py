@@ -1,16 +1,19 @@
 """Loses one of two processes at random moments in every stage: how does the other end?
 
 python -m benchmarks.lost_hosts
-python -m benchmarks.lost_hosts --loss=stop --lost=1 --stages=evaluate --json   # a quick look
+python -m benchmarks.lost_hosts --loss=hang --lost=1 --stages=evaluate --json   # a quick look
 
-A round is one working directory: in every stage of the main job one process is killed, or stopped
-so that it hangs, and the other is left to end by itself; the same command goes on, and one is lost
-in the next stage. Then all that they made is compared with what two processes made that nobody
-disturbed, bit by bit. A round is ten losses and takes 4 minutes of two cores.
+A round is one working directory: in every stage of the main job one process is killed, or stopped,
+or its main thread alone hangs (Linux), and the other is left to end by itself; the same command
+goes on, and one is lost in the next stage. Then all that they made is compared with what two
+processes made that nobody disturbed, bit by bit. A round is ten losses and takes 4 minutes of two
+cores; 10 where a thread hangs, for that is waited for longer.
 """
 
 import contextlib
+import ctypes
 import dataclasses
+import os
 import pathlib
 import random
 import signal
@@ -25,8 +28,8 @@ from benchmarks.jobs import JOBS, Running
 from kc_jax import preemption
 from launch import local_multiprocess
 
-SIGNALS = {"kill": signal.SIGKILL, "stop": signal.SIGSTOP}
-_LOSS = flags.DEFINE_multi_enum("loss", list(SIGNALS), list(SIGNALS), "How one is lost.")
+LOSSES = ("kill", "stop", "hang")
+_LOSS = flags.DEFINE_multi_enum("loss", list(LOSSES), list(LOSSES), "How one is lost.")
 _LOST = flags.DEFINE_multi_integer("lost", [0, 1], "Number of the process that is lost.")
 _STAGES = flags.DEFINE_list("stages", [], "Those to lose a process in; by default all.")
 _PATIENCE = flags.DEFINE_float("patience", 10.0, "Seconds, as of the command.", lower_bound=1.0)
@@ -34,6 +37,7 @@ _SEED = flags.DEFINE_integer("seed", 0, "Of the moments.")
 flags.set_default(measure.ROUNDS, 1)
 
 JOB = JOBS["main"]
+SEIZE, INTERRUPT, WALL = 0x4206, 0x4207, 0x40000000  # Of ptrace(2) and waitpid(2).
 LONGEST = 2.0  # Seconds in a stage until a process is lost.
 
 
@@ -70,7 +74,7 @@ def lose(
 
     Args:
       stage: to lose it in.
-      how: of `SIGNALS`.
+      how: of `LOSSES`.
       lost: number of the process.
       root: the working directory.
       cache: folder for compiled programs, if the environment names none.
@@ -81,7 +85,11 @@ def lose(
     at, start = processes[0].stage, time.monotonic()
     if not processes[lost].is_running() and processes[lost].end():
         raise SystemExit(f"process {lost} ended by itself:\n{''.join(processes[lost].lines)}")
-    processes[lost].send(SIGNALS[how])
+    {
+        "kill": lambda: processes[lost].send(signal.SIGKILL),
+        "stop": lambda: processes[lost].send(signal.SIGSTOP),
+        "hang": lambda: stop_main_thread(processes[lost].pid),
+    }[how]()
     status = processes[1 - lost].end()
     seconds = time.monotonic() - start
     processes[lost].end(signal.SIGKILL)
@@ -92,6 +100,17 @@ def lose(
     if status != preemption.EXIT_CODE:
         print(words[-3_000:], flush=True)
     return Loss(at or JOB.stages[-1], status, is_named, seconds)
+
+
+def stop_main_thread(pid: int) -> None:
+    """Stops a child's main thread, as if it read from a disk that does not answer; others go on."""
+    trace = ctypes.CDLL(None, use_errno=True).ptrace
+    trace.argtypes = [ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p]
+    for request in (SEIZE, INTERRUPT):
+        if trace(request, pid, None, None):
+            raise OSError(ctypes.get_errno(), f"ptrace of process {pid}: "
+                          f"{os.strerror(ctypes.get_errno())}; it may be forbidden here")
+    os.waitpid(pid, WALL)  # That it stopped, which is not for who waits for its end.
 
 
 def round_of(

@@ -15,6 +15,7 @@ from kc_jax.errors import UserError
 
 SCHEMA_VERSION = 1
 MANIFEST = "manifest.json"
+NAME_BYTES = 200  # Of a file name, at most; file systems take 255, and something follows.
 TEMPORARY = ".tmp"  # What the names of unfinished files and folders end in.
 
 _LINKS = contextvars.ContextVar("links", default=None)  # Folder of `shared`.
@@ -39,11 +40,13 @@ AUXILIARY = "auxiliary.json"
 METRICS = "metrics.jsonl"
 NON_FINITE_LOSS = "non_finite_loss.json"
 LOSS_SPIKES = "loss_spikes.jsonl"
+STEPS_LEFT_OUT = "steps_left_out.jsonl"
 
 
 def safe_name(name: str) -> str:
-    """Turns a vertical's name into a file name, distinct for distinct names."""
+    """Turns a vertical's name into a file name, distinct for distinct names, not too long."""
     kept = "".join(c if c.isalnum() or c in "-_" else "_" for c in name)
+    kept = kept.encode()[:NAME_BYTES].decode(errors="ignore")
     return kept if kept == name else f"{kept}-{fingerprint(name)[:6]}"
 
 
@@ -79,7 +82,10 @@ def write_text(path: pathlib.Path, text: str) -> None:
         return
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(path.name + TEMPORARY)
-    temporary.write_text(text, encoding="utf-8")
+    with temporary.open("w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
     os.replace(temporary, path)
 
 
@@ -274,12 +280,21 @@ def complete(directory: pathlib.Path, files: Iterable[str] = (), **facts: Any) -
     made_with = environment.describe()
 
     def write() -> None:
+        _flush(directory)
         write_sealed(path, {
             **read_json(path), **facts, "files": checksums.describe(directory, files),
             "made_with": made_with, "complete": True,
         })
 
     hosts.first_alone(write)
+
+
+def _flush(directory: pathlib.Path) -> None:
+    """Lets the files below a directory reach the disk, as what says that they are complete will."""
+    for path in directory.rglob("*"):
+        if path.is_file():
+            with path.open("rb") as file:
+                os.fsync(file.fileno())
 
 
 def manifest_of(directory: pathlib.Path, made_by: str) -> dict[str, Any]:

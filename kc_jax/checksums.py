@@ -72,7 +72,7 @@ def read_json(path: pathlib.Path, remedy: str, needs: Iterable[str] = ()) -> Any
         value = json.loads(path.read_bytes())
     except OSError as error:
         raise damaged(path, f"it cannot be read ({error.strerror})", remedy) from None
-    except ValueError as error:  # Neither UTF-8 nor JSON.
+    except (ValueError, RecursionError) as error:  # Neither UTF-8 nor JSON, or of great depth.
         raise damaged(path, f"it is no JSON ({error})", remedy) from None
     if isinstance(value, dict) and SEAL in value:
         seal = value.pop(SEAL)

@@ -31,11 +31,10 @@ def run(main: Callable) -> None:
     try:
         app.run(lambda argv: _start(main, argv), flags_parser=_parse)
     except UserError as error:
-        # Whatever was made of the notice's SystemExit on its way here.
-        sys.exit(preemption.EXIT_CODE if preemption.came() else f"kc_jax: {error}")
+        sys.exit(preemption.EXIT_CODE if preemption.is_cause_of(error) else f"kc_jax: {error}")
     except KeyboardInterrupt:
-        print("kc_jax: stopped; the same command goes on from the last checkpoint", file=sys.stderr)
-        sys.exit(130)
+        print(preemption.STOPPED, file=sys.stderr)
+        sys.exit(preemption.INTERRUPTED)
 
 
 def run_plainly(main: Callable[[], int]) -> None:
@@ -51,7 +50,7 @@ def run_plainly(main: Callable[[], int]) -> None:
     except UserError as error:
         status = f"kc_jax: {error}"
     except KeyboardInterrupt:
-        status = 130
+        status = preemption.INTERRUPTED
     except BrokenPipeError:  # Whoever reads has seen enough, as `head` has.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         status = 0

@@ -84,10 +84,10 @@ class Watch:
 
     def _look_at(self, number: int) -> None:
         companion = self._seen.setdefault(number, _Companion())
-        found = artifacts.read_json(self._path(number), {})
-        if found.get("run") != self._run:
-            found = {}
-        companion.note(found)
+        with contextlib.suppress(UserError):  # No news: as it is replaced, a file may be nowhere.
+            found = artifacts.read_json(self._path(number), {})
+            companion.note(found if found.get("run") == self._run else {})
+        found = companion.said
         who = f"process {number} on {found.get('host', '?')} (pid {found.get('pid', '?')})"
         where = f"; it was at: {found['doing']}" if found.get("doing") else ""
         if found.get("ended"):
@@ -100,7 +100,8 @@ class Watch:
         if is_behind and companion.still_for() > self._still:
             still = companion.still_for()
             _end(
-                f"{who} has stood still for {still:.0f} s while others wait for it{where}",
+                f"{who} has stood still for {still:.0f} s while others wait for it{where}"
+                "; a longer --patience would have waited longer",
                 preemption.EXIT_CODE,
             )
 
@@ -109,10 +110,12 @@ class _Companion:
     """Remembers when another process last showed itself, and when it last got on."""
 
     def __init__(self):
+        self.said: dict[str, Any] = {}
         self._beat = self._work = None
         self._shown = self._moved = time.monotonic()
 
     def note(self, found: dict) -> None:
+        self.said = found
         now, work = time.monotonic(), (found.get("calls"), found.get("work"))
         if found.get("beat") != self._beat:
             self._beat, self._shown = found.get("beat"), now
@@ -146,6 +149,10 @@ def watched(root: pathlib.Path):
     except SystemExit as error:
         watch.close("it was asked to", error.code)
         _leave(error.code)
+    except KeyboardInterrupt:
+        watch.close("it was interrupted", preemption.INTERRUPTED)
+        print(preemption.STOPPED, file=sys.stderr)
+        _leave(preemption.INTERRUPTED)
     except UserError as error:
         watch.close(str(error))
         _leave(f"kc_jax: {error}")

@@ -151,11 +151,11 @@ def first_alone(function: Callable[[], Any]) -> bool:
     """
     if size() == 1:
         return bool(function())
-    _GROUP.calls += 1
     answer = False
     if is_first():
         with apart():
             answer = bool(function())
+    note_call()  # After it: the others are ahead of a first process that hangs in it.
     return bool(multihost_utils.broadcast_one_to_all(np.int32(answer)))
 
 
@@ -175,7 +175,7 @@ def highest(number: int) -> int:
     """Gives the highest of the numbers of all processes."""
     if size() == 1:
         return number
-    _GROUP.calls += 1
+    note_call()
     return int(multihost_utils.process_allgather(np.int32(number)).max())
 
 
@@ -194,7 +194,6 @@ def are_asked_to_end(step: int) -> bool:
     """
     if size() == 1:
         return preemption.came()
-    _GROUP.work += 1
     return step % AGREE_EVERY == 0 and bool(highest(int(preemption.came())))
 
 
@@ -205,7 +204,7 @@ def wait_for_all(what: str) -> None:
       what: they have done.
     """
     if size() > 1:
-        _GROUP.calls += 1
+        note_call()
         multihost_utils.sync_global_devices(what)
 
 
@@ -213,6 +212,12 @@ def shared_number() -> int:
     """Draws a number that is the same in all processes and in no other run."""
     drawn = np.random.SeedSequence().generate_state(1).astype(np.int32)
     return int(multihost_utils.broadcast_one_to_all(drawn)[0])
+
+
+def note_call() -> None:
+    """Notes that this process is about to do what all that work together must do with it."""
+    if size() > 1:
+        _GROUP.calls += 1
 
 
 def note_work(doing: str) -> None:

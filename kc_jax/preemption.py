@@ -7,6 +7,8 @@ from typing import NoReturn
 
 EXIT_CODE = 75  # EX_TEMPFAIL of sysexits.h: begin the same command again.
 KEPT = "what was finished is kept"
+INTERRUPTED = 130  # The status after Ctrl-C, and what is said of it.
+STOPPED = "kc_jax: stopped; the same command goes on from the last checkpoint"
 
 
 class _Notice:
@@ -39,21 +41,24 @@ def came() -> bool:
 
 @contextlib.contextmanager
 def deferred():
-    """Lets a notice wait; whoever works inside asks whether it `came`, saves, and calls `end`."""
+    """Lets a notice wait for the body, at whose end the process ends.
+
+    Sooner where the body asks whether one `came`, saves, and calls `end`.
+    """
     before, _Notice.is_deferred = _Notice.is_deferred, True
     try:
         yield
     finally:
         _Notice.is_deferred = before
-
-
-@contextlib.contextmanager
-def held_back():
-    """Lets a notice wait for the body: a library that takes SystemExit for an error of its own."""
-    with deferred():
-        yield
     if came() and not _Notice.is_deferred:
         end(KEPT)
+
+
+def is_cause_of(error: BaseException | None) -> bool:
+    """Tells whether an error is what a library made of the SystemExit that a notice raised."""
+    while error is not None and not isinstance(error, SystemExit):
+        error = error.__cause__ or error.__context__
+    return came() and error is not None
 
 
 def end(kept: str) -> NoReturn:

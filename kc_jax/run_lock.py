@@ -16,6 +16,8 @@ from kc_jax.errors import UserError
 FILE = "run.lock"
 BEAT_SECONDS = 5.0
 STALE_SECONDS = 30.0  # Without a beat; another host's lock is over then.
+LEASE_SECONDS = 150.0  # For which a file server may keep the lock of a host that is gone.
+BOOT_ID = pathlib.Path("/proc/sys/kernel/random/boot_id")  # Two hosts may have one name.
 
 
 class WorkdirInUseError(UserError, RuntimeError):
@@ -28,7 +30,7 @@ def locked(root: pathlib.Path, name: str = FILE):
 
     A run that was killed keeps nobody out: on the same host the system drops its lock; on another
     host that shares the folder, it counts as dead when its file was not touched for
-    `STALE_SECONDS`, for which the next run waits.
+    `STALE_SECONDS`, for which the next run waits, and for the file server to drop the lock.
 
     Args:
       root: the working directory.
@@ -41,8 +43,7 @@ def locked(root: pathlib.Path, name: str = FILE):
     path = root / name
     with open(path, "a+", encoding="utf-8") as file:
         _take(file, path)
-        _wait_for_other_hosts(file, path)
-        owner = {"host": socket.gethostname(), "pid": os.getpid(), "since": time.ctime()}
+        owner = {**_here(), "pid": os.getpid(), "since": time.ctime()}
         _rewrite(file, json.dumps(owner) + "\n")
         done = threading.Event()
         beat = threading.Thread(target=_beat, args=(path, done), daemon=True)
@@ -53,6 +54,19 @@ def locked(root: pathlib.Path, name: str = FILE):
             done.set()
             beat.join()
             _rewrite(file, "")
+
+
+@contextlib.contextmanager
+def locked_parts(root: pathlib.Path):
+    """Keeps other runs out of all parts of a folder that were ever locked by themselves.
+
+    Raises:
+      WorkdirInUseError: another run holds one.
+    """
+    with contextlib.ExitStack() as stack:
+        for path in sorted(root.glob("*.lock")):
+            stack.enter_context(locked(root, path.name))
+        yield
 
 
 @contextlib.contextmanager
@@ -74,17 +88,34 @@ def awaited(path: pathlib.Path, what: str):
 
 
 def _take(file: IO, path: pathlib.Path) -> None:
+    is_free, owner = _is_free(file), _owner(file)
+    if owner and any(owner.get(key, value) != value for key, value in _here().items()):
+        _wait_for_silence(path, owner)
+        end = time.monotonic() + LEASE_SECONDS
+        while not is_free and time.monotonic() < end:
+            time.sleep(min(1.0, STALE_SECONDS / 10))
+            is_free = _is_free(file)
+    if not is_free:
+        raise _in_use(path, owner)
+
+
+def _is_free(file: IO) -> bool:
+    """Takes the lock if nobody holds it."""
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        raise _in_use(path, _owner(file)) from None
+        return False
+    return True
 
 
-def _wait_for_other_hosts(file: IO, path: pathlib.Path) -> None:
-    """Waits until the run of another host, which file locks may not reach, shows it is dead."""
-    owner = _owner(file)
-    if owner.get("host") in (None, socket.gethostname()):
-        return
+def _here() -> dict[str, str]:
+    """Says which host this is; its name alone may be that of another."""
+    boot = BOOT_ID.read_text().strip() if BOOT_ID.exists() else ""
+    return {"host": socket.gethostname(), "boot": boot}
+
+
+def _wait_for_silence(path: pathlib.Path, owner: dict) -> None:
+    """Waits until the run of another host shows that it is dead; locks need not reach there."""
     touched, end = path.stat().st_mtime, time.monotonic() + STALE_SECONDS
     while time.monotonic() < end:
         time.sleep(min(1.0, STALE_SECONDS / 10))
@@ -106,7 +137,7 @@ def _in_use(path: pathlib.Path, owner: dict) -> WorkdirInUseError:
     )
     return WorkdirInUseError(
         f"another run works in {path.parent}: {who}, as {path.name} says; wait for it, stop it, or "
-        "take another --workdir"
+        f"take another --workdir (if it is dead on another host, remove {path})"
     )
 
 

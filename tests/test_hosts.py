@@ -8,6 +8,7 @@ import pytest
 
 from kc_jax import artifacts, host_watch, hosts, sharding
 from kc_jax.errors import UserError
+from kc_jax.train import feed
 
 
 @pytest.fixture
@@ -118,6 +119,53 @@ def test_who_failed_is_named_with_its_error_and_who_ended_well_is_not(watch, tmp
     companion(tmp_path, ended="it has no images", status=1)
     assert wait_for(lambda: ended)
     assert ended[0] == ("process 0 on h (pid 7) ended: it has no images", 1)
+
+
+def test_a_file_that_cannot_be_read_for_a_moment_is_no_news(watch, tmp_path, monkeypatch):
+    _, ended = watch
+    read, failures = artifacts.read_json, []
+
+    def flaky(path, *rest, **options):
+        if len(failures) % 2:
+            failures.append(1)
+            return read(path, *rest, **options)
+        failures.append(0)
+        raise UserError("Stale file handle")
+
+    monkeypatch.setattr(artifacts, "read_json", flaky)
+    for beat in range(40):
+        companion(tmp_path, beat=beat)
+        time.sleep(0.02)
+    assert len(failures) > 20 and not ended
+
+
+def test_whoever_waits_for_a_first_process_that_hangs_is_ahead_of_it(monkeypatch):
+    answers = []
+    monkeypatch.setattr(hosts.multihost_utils, "broadcast_one_to_all", lambda value: value)
+
+    def calls_of(place, function):
+        monkeypatch.setattr(hosts, "_GROUP", hosts._Group(size=2, place=place, patience=1.0))
+        monkeypatch.setattr(
+            hosts.multihost_utils, "broadcast_one_to_all",
+            lambda value: answers.append(hosts.progress()["calls"]) or value,
+        )
+        hosts.first_alone(function)
+
+    seen = []
+    calls_of(0, lambda: seen.append(hosts.progress()["calls"]))
+    calls_of(1, None)
+    assert seen == [0] and answers == [1, 1]
+
+
+def test_who_has_a_batch_is_ahead_of_who_waits_for_one(second_of_two):
+    batches = feed.Feed(iter([1, 2, 3, 4, 5]))
+    for step in (1, 2):
+        next(batches)
+        assert hosts.progress()["calls"] == step
+    with hosts.apart():
+        next(batches)
+    assert hosts.progress()["calls"] == 2
+    batches.__exit__()
 
 
 def test_files_of_an_earlier_run_say_nothing(watch, tmp_path):

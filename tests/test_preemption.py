@@ -1,3 +1,4 @@
+import contextlib
 import os
 import signal
 import subprocess
@@ -42,11 +43,10 @@ def test_a_notice_ends_the_process_with_a_code_of_its_own():
 
 
 def test_a_deferred_notice_waits(listening, capsys):
-    with preemption.deferred():
+    with pytest.raises(SystemExit) as caught, preemption.deferred():
         assert not preemption.came()
         os.kill(os.getpid(), signal.SIGTERM)
         assert preemption.came()
-    with pytest.raises(SystemExit) as caught:
         preemption.end("all is saved")
     assert caught.value.code == 75 and "; all is saved; " in capsys.readouterr().err
 
@@ -58,19 +58,36 @@ def test_afterwards_it_ends_at_once(listening):
         os.kill(os.getpid(), signal.SIGTERM)
 
 
-def test_a_notice_that_is_held_back_ends_the_process_after(listening):
+def test_a_notice_that_nobody_asks_for_ends_the_process_after(listening):
     done = []
-    with pytest.raises(SystemExit) as caught, preemption.held_back():
+    with pytest.raises(SystemExit) as caught, preemption.deferred():
         os.kill(os.getpid(), signal.SIGTERM)
         done.append("the body")
     assert caught.value.code == preemption.EXIT_CODE and done
 
 
-def test_a_notice_that_is_deferred_farther_out_is_not_held_back_alone(listening):
-    with preemption.deferred():
-        with preemption.held_back():
+def test_a_notice_waits_for_the_outermost(listening):
+    done = []
+    with pytest.raises(SystemExit), preemption.deferred():
+        with preemption.deferred():
             os.kill(os.getpid(), signal.SIGTERM)
         assert preemption.came()
+        done.append("the outer body")
+    assert done
+
+
+def test_an_error_is_the_notices_only_if_it_came_of_it(listening):
+    refused = ValueError("no room")
+    with contextlib.suppress(SystemExit), preemption.deferred():
+        os.kill(os.getpid(), signal.SIGTERM)
+    assert preemption.came() and not preemption.is_cause_of(refused)
+    try:
+        try:
+            raise SystemExit(75)
+        except SystemExit:
+            raise TypeError("what a library makes of it") from None
+    except TypeError as error:
+        assert preemption.is_cause_of(error)
 
 
 def test_a_state_that_is_being_read_is_not_taken_for_damaged(listening, tmp_path):

@@ -69,6 +69,44 @@ def test_a_dead_run_of_another_host_is_waited_for(tmp_path, of_another_host):
         assert time.monotonic() - start >= 0.5
 
 
+def test_the_lock_of_a_dead_host_is_waited_for(tmp_path, holder, monkeypatch):
+    """As a file server keeps it for a while."""
+    monkeypatch.setattr(run_lock, "STALE_SECONDS", 0.5)
+    path = tmp_path / run_lock.FILE
+    path.write_text(json.dumps({"host": "elsewhere", "pid": 7, "since": "noon"}))
+    monkeypatch.setattr(run_lock, "LEASE_SECONDS", 0.2)
+    with (
+        pytest.raises(run_lock.WorkdirInUseError, match=f"remove {path}"), run_lock.locked(tmp_path)
+    ):
+        pass
+    monkeypatch.setattr(run_lock, "LEASE_SECONDS", 60.0)
+    threading.Timer(1.0, holder.kill).start()
+    with run_lock.locked(tmp_path):
+        assert json.loads(path.read_text())["pid"] == os.getpid()
+
+
+def test_a_host_of_the_same_name_that_was_started_at_another_time_is_another(tmp_path, monkeypatch):
+    monkeypatch.setattr(run_lock, "STALE_SECONDS", 0.5)
+    (tmp_path / run_lock.FILE).write_text(json.dumps({**run_lock._here(), "boot": "x", "pid": 7}))
+    start = time.monotonic()
+    with run_lock.locked(tmp_path):
+        assert time.monotonic() - start >= 0.5
+
+
+def test_no_part_that_is_locked_is_taken(tmp_path, holder):
+    with run_lock.locked_parts(tmp_path / "none"):
+        pass
+    with run_lock.locked(tmp_path, "a.lock"):
+        pass
+    with pytest.raises(run_lock.WorkdirInUseError), run_lock.locked_parts(tmp_path):
+        pass
+    holder.kill()
+    holder.wait()
+    with run_lock.locked_parts(tmp_path), pytest.raises(run_lock.WorkdirInUseError):
+        with run_lock.locked(tmp_path, "a.lock"):
+            pass
+
+
 def test_a_living_run_of_another_host_is_seen_by_its_beat(tmp_path, of_another_host):
     done = threading.Event()
 

@@ -36,9 +36,10 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
     for name, meaning in (
         ("max_bytes", "of a request"), ("max_pixels", "of an image"), ("max_requests", "at once"),
+        ("max_seconds", "that a request may take to arrive"),
     ):
         most = getattr(Limits, name)
-        parser.add_argument(f"--{name}", type=number, default=most, help=f"{meaning} ({most:,})")
+        parser.add_argument(f"--{name}", type=number, default=most, help=f"{meaning} ({most:,.0f})")
     return parser.parse_args(arguments)
 
 
@@ -60,7 +61,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     limits = Limits(
         max_bytes=options.max_bytes, max_pixels=options.max_pixels,
-        max_requests=options.max_requests,
+        max_requests=options.max_requests, max_seconds=options.max_seconds,
     )
     bundle = Bundle.load(options.bundle)
     app = make_app(

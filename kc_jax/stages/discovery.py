@@ -6,7 +6,7 @@ import functools
 from kc_jax import artifacts, hosts
 from kc_jax.config import Config
 from kc_jax.data import sources
-from kc_jax.stages import clusters, train_generalist
+from kc_jax.stages import clusters, tasks, train_generalist
 from kc_jax.workdir import Workdir
 
 STAGE = "discover_verticals"
@@ -39,21 +39,8 @@ def run(config: Config, workdir: Workdir) -> bool:
         clusters.find, asked, own, own.generalist, "train_generalist", space
     )
     did_any = hosts.first_alone(find) or did_any
-    check_records(resolve(config, workdir))
+    tasks.check_records(resolve(config, workdir))
     return did_any
-
-
-def check_records(config: Config) -> None:
-    """Checks that every vertical has records to learn from and to be judged on.
-
-    Args:
-      config: of the run, whose verticals are found already.
-
-    Raises:
-      ConfigError: one has none.
-    """
-    for split in ("train", config.data.judged_on):
-        sources.open_source(config.data, split)
 
 
 def resolve(config: Config, workdir: Workdir) -> Config:

@@ -41,8 +41,8 @@ def run_each(function: Callable, arguments: Sequence[tuple], num_processes: int)
     with concurrent.futures.ProcessPoolExecutor(
         num_processes, context, _begin, (shares, notice, jax.config.jax_compilation_cache_dir)
     ) as pool:
-        calls = [pool.submit(function, *each) for each in arguments]
         try:
+            calls = [pool.submit(function, *each) for each in arguments]
             for call in concurrent.futures.as_completed(calls):
                 call.result()
         except BaseException:

@@ -91,15 +91,19 @@ def run_stages(
         hosts.by_first(lambda: run_lock.locked(workdir.root)),
     ):
         hosts.first_alone(lambda: _sweep(workdir))
-        for name in redo:
-            for path in outputs(config, workdir)[name]:
-                artifacts.remove(path)
-        if "evaluate" in names and config.data.verticals not in discovery.PERMUTED:
-            discovery.check_records(config)  # Before anything is trained.
+        hosts.first_alone(lambda: _remove_outputs(config, workdir, redo))
         for name in planned(config, names):
             _run_stage(config, workdir, name)
         # Not before: what a stage refuses is not the configuration of what lies here.
         artifacts.write_sealed(workdir.config, dataclasses.asdict(config))
+
+
+def _remove_outputs(config: Config, workdir: Workdir, names: Sequence[str]) -> None:
+    """Removes what stages wrote; not under the hands of runs that train one teacher each."""
+    with run_lock.locked_parts(workdir.teachers):
+        for name in names:
+            for path in outputs(config, workdir)[name]:
+                artifacts.remove(path)
 
 
 def _sweep(workdir: Workdir) -> None:
@@ -146,7 +150,9 @@ def outputs(config: Config, workdir: Workdir) -> dict[str, list]:
         discovery.STAGE: [workdir.discovery.root],
         "describe": [workdir.describe],
         "train_generalist": [workdir.generalist],
-        "train_teachers": [workdir.teachers],
+        "train_teachers": [  # Locks stay: who waits for one has it open.
+            path for path in workdir.teachers.glob("*") if path.suffix != ".lock"
+        ],
         "write_soft_targets": [workdir.soft_targets],
         "import_soft_targets": [workdir.soft_targets],
         "train_student": [workdir.student(config.student.name)],

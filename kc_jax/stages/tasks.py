@@ -178,6 +178,20 @@ def space_of(directory: pathlib.Path) -> LabelSpace:
     return label_spaces.read_json(artifacts.checked(directory / artifacts.LABEL_SPACE))
 
 
+def check_records(config: Config) -> None:
+    """Checks that every vertical has records to learn from, and to be judged on if that is asked.
+
+    Args:
+      config: of the run, whose verticals are found already.
+
+    Raises:
+      ConfigError: one has none.
+    """
+    judged = [config.data.judged_on] * ("evaluate" in config.stages)
+    for split in ("train", *judged):
+        sources.open_source(config.data, split)
+
+
 def check_single_labels(source: sources.Source) -> None:
     """Checks that a softmax fits the records: each has one label.
 

@@ -15,6 +15,7 @@ def run(config: Config, workdir: Workdir) -> bool:
     inputs = tasks.task_inputs(config, config.generalist, space, source, workdir)
     if tasks.is_trained(workdir.generalist, inputs, space):
         return False
+    tasks.check_records(config)
     task = tasks.Task(
         title="generalist",
         directory=workdir.generalist,

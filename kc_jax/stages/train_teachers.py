@@ -29,13 +29,11 @@ def run(config: Config, workdir: Workdir) -> bool:
     """
     space = sources.load_label_space(config.data)
     source = sources.open_source(config.data, "train")
-    missing = []
-    for vertical_id in _wanted(config.running.vertical, space):
-        name = space.verticals[vertical_id]
-        own = space.restrict(vertical_id)
-        inputs = tasks.task_inputs(config, config.teachers, own, source, workdir)
-        if not tasks.is_trained(workdir.teacher(name), inputs, own):
-            missing.append((config, workdir, vertical_id))
+    missing = [
+        (config, workdir, vertical_id)
+        for vertical_id in _wanted(config.running.vertical, space)
+        if not _is_trained(config, workdir, space, source, vertical_id)
+    ]
     num_processes = _num_processes(config.running.teacher_processes, len(missing))
     processes.run_each(_train, missing, num_processes)
     return bool(missing)
@@ -68,6 +66,20 @@ def _num_processes(wanted: int, num_teachers: int) -> int:
     return max(1, min(wanted, num_teachers))
 
 
+def _is_trained(
+    config: Config, workdir: Workdir, space: LabelSpace, source: sources.Source, vertical_id: int
+) -> bool:
+    own = space.restrict(vertical_id)
+    inputs = tasks.task_inputs(config, config.teachers, own, source, workdir)
+    with _locked(workdir, space.verticals[vertical_id]):
+        return tasks.is_trained(workdir.teacher(space.verticals[vertical_id]), inputs, own)
+
+
+def _locked(workdir: Workdir, name: str):
+    """Keeps other runs from a vertical's teacher; of several processes the first does."""
+    return hosts.by_first(lambda: run_lock.locked(workdir.teachers, f"{safe_name(name)}.lock"))
+
+
 def _train(config: Config, workdir: Workdir, vertical_id: int) -> None:
     space = sources.load_label_space(config.data)
     source = sources.open_source(config.data, "train")
@@ -82,5 +94,5 @@ def _train(config: Config, workdir: Workdir, vertical_id: int) -> None:
         seed=config.seed + 1 + vertical_id,
         verticals=(vertical_id,),
     )
-    with hosts.by_first(lambda: run_lock.locked(workdir.teachers, f"{safe_name(name)}.lock")):
+    with _locked(workdir, name):
         training.train_network(config, task, workdir)

@@ -112,10 +112,14 @@ def _run_steps(
         task.title, task.directory, sources.open_source(config.data, "train"),
         functools.partial(_records_of_step, config, task),
     )
+    spikes, left_out = (
+        hooks.StepNotes(task.directory / name, first_step)
+        for name in (artifacts.LOSS_SPIKES, artifacts.STEPS_LEFT_OUT)
+    )
     looks = {"every_steps": running.log_every_steps, "num_steps": num_steps}
     watch = hooks.LossWatch(
         watching.loss_explainer(*records), may_leave_out=running.may_leave_out,
-        note_spike=watching.spike_noter(*records),
+        left_out=left_out, note_spike=watching.spike_noter(*records, spikes),
         go_on=watching.going_on(task.directory, lambda: checkpoints.latest_step), **looks,
     )
 
@@ -153,8 +157,9 @@ def _run_steps(
                 batches.pace,
             ],
         )
-    save(num_steps, state)
-    facts = {"seconds": log.seconds, "loss_spikes": watching.count_spikes(task.directory)}
+        save(num_steps, state)
+        hooks.end_if_asked(f"{task.title} is saved at its last step")
+    facts = {"seconds": log.seconds, "loss_spikes": len(spikes), "steps_left_out": len(left_out)}
     return layout.logical(model, state), {**facts, **meter.total()}
 
 

@@ -1,6 +1,5 @@
 """What a training says of itself besides its metrics, and of losses that are none or too high."""
 
-import json
 import math
 import pathlib
 from collections.abc import Callable, Sequence
@@ -8,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from kc_jax import artifacts, hosts
+from kc_jax import artifacts
 from kc_jax.core.label_space import LabelSpace
 from kc_jax.core.tiled_layout import TiledLayout
 from kc_jax.data.sources import Source
 from kc_jax.errors import one_line
-from kc_jax.train import hooks
+from kc_jax.train.hooks import StepNotes
 
 NAMED = 8  # Records that a warning names; a file lists all.
 
@@ -119,40 +118,32 @@ def going_on(directory: pathlib.Path, last_step: Callable[[], int | None]) -> Ca
 
 
 def spike_noter(
-    title: str, directory: pathlib.Path, source: Source, records_of: Callable
+    title: str, directory: pathlib.Path, source: Source, records_of: Callable, notes: StepNotes
 ) -> Callable[[int, float, float], str]:
-    """Makes what notes a loss far above those before it, a line of JSON each.
+    """Makes what notes a loss far above those before it.
 
     Args:
       title: of the network.
-      directory: of the network, where the lines are written.
+      directory: of the network.
       source: of the training records.
       records_of: maps a step to its record ids and views, i64[B] each.
+      notes: in `artifacts.LOSS_SPIKES`.
 
     Returns:
       Maps (step, loss, median of those before it) to what a person should know.
     """
-    path = directory / artifacts.LOSS_SPIKES
-
     def note(step: int, loss: float, median: float) -> str:
         record_ids, views = records_of(step)
         names = [source.key(record_id) for record_id in record_ids]
-        if hosts.is_first():
-            with path.open("a", encoding="utf-8") as file:
-                file.write(json.dumps({
-                    "step": step, "loss": loss, "median": median,
-                    "record_ids": record_ids.tolist(), "views": views.tolist(),
-                }) + "\n")
+        notes.add(
+            step, loss=loss, median=median, record_ids=record_ids.tolist(), views=views.tolist()
+        )
         return (
             f"{title}: the loss is {loss:.4g} at step {step}, {loss / median:.1f} times the median "
             f"of those before it, of the training records {_some(names)}; this and all later ones "
-            f"are noted in {path}; look at those images, and lower this network's "
-            "optimizer.learning_rate or set its optimizer.clip_norm if there are many"
+            f"are noted in {directory / artifacts.LOSS_SPIKES}; look at those images, and lower "
+            "this network's optimizer.learning_rate or set its optimizer.clip_norm where there are "
+            "many"
         )
 
     return note
-
-
-def count_spikes(directory: pathlib.Path) -> int:
-    """Counts the steps that `spike_noter` noted, each once, however often it was taken."""
-    return len({line["step"] for line in hooks.read_metrics(directory / artifacts.LOSS_SPIKES)})

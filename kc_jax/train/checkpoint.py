@@ -74,14 +74,20 @@ class Checkpoints:
         Raises:
           DiskSpaceError: there is no room for it.
         """
+        path = self._directory / str(step)
         if self.latest_step == step:
-            return
+            return self._note_checksums(path)
         num_bytes = OVERHEAD_BYTES + sum(array.nbytes for array in jax.tree.leaves(state))
         disk_space.check_space(self._directory, num_bytes, "a checkpoint's files")
         with disk_space.watched(self._directory):  # Others may have taken the room by now.
             self._checkpointer.save(step, state, force=True)
-            path = self._directory / str(step)
-            hosts.first_alone(lambda: _write_checksums(path, self._owner))
+            self._note_checksums(path)
+
+    def _note_checksums(self, path: pathlib.Path) -> None:
+        """Writes the checksums of a state's files where there are none yet."""
+        hosts.first_alone(
+            lambda: (path / CHECKSUMS).exists() or _write_checksums(path, self._owner)
+        )
 
     def restore(self, like: TrainState) -> TrainState:
         """Restores the newest state.
@@ -98,7 +104,9 @@ class Checkpoints:
         path = self._directory / str(step)
         stored = _read(path, lambda: self._checkpointer.metadata(step).metadata)
         _check_shapes(self._directory, stored, like)
-        return _read(path, lambda: self._checkpointer.load(step, jax.tree.map(_abstract, like)))
+        state = _read(path, lambda: self._checkpointer.load(step, jax.tree.map(_abstract, like)))
+        self._note_checksums(path)
+        return state
 
 
 def newest_step(directory: pathlib.Path) -> int | None:
@@ -171,7 +179,10 @@ def _steps(directory: pathlib.Path) -> list[int]:
 
 
 def _write_checksums(path: pathlib.Path, owner: str) -> None:
-    files = sorted(file for file in path.rglob("*") if file.is_file())
+    files = sorted(
+        file for file in path.rglob("*")
+        if file.is_file() and file.suffix != artifacts.TEMPORARY
+    )
     names = [file.relative_to(path).as_posix() for file in files]
     artifacts.write_sealed(path / CHECKSUMS, {
         "step": int(path.name), "owner": owner, "files": checksums.describe(path, names),
@@ -234,7 +245,7 @@ def _remedy(path: pathlib.Path) -> str:
 def _read(path: pathlib.Path, read: Callable[[], Any]) -> Any:
     """Reads a state; what Orbax may say of files that nobody keeps checksums of is said shortly."""
     try:
-        with preemption.held_back():
+        with preemption.deferred():
             return read()
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         why = (str(error).splitlines() or [""])[0][:200]

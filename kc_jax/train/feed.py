@@ -8,6 +8,7 @@ from typing import Any
 
 import jax
 
+from kc_jax import hosts
 from kc_jax.train.state import TrainState
 
 AHEAD = 2  # Batches drawn before they are asked for.
@@ -45,6 +46,7 @@ class Feed:
         batch = self._drawn.popleft().result()
         self.seconds_waited += time.monotonic() - start
         self._drawn.append(self._draw())
+        hosts.note_call()  # The step to come.
         return batch
 
     def _draw(self):

@@ -43,6 +43,16 @@ def preemption_hook(save: Callable[[int, TrainState], None], title: str) -> Call
     return hook
 
 
+def end_if_asked(saved: str) -> None:
+    """Ends the process if the machine has asked it to, or one that it works with.
+
+    Args:
+      saved: what was.
+    """
+    if hosts.highest(int(preemption.came())):
+        preemption.end(saved)
+
+
 class NonFiniteLossError(UserError, RuntimeError):
     """Says at which step the loss stopped being a number, and what to try."""
 
@@ -60,17 +70,20 @@ class LossWatch:
       every_steps: between looks.
       num_steps: of the whole training; the last step is always looked at.
       may_leave_out: steps that may be left out; 0 where none are.
+      left_out: notes of those that are, earlier ones of this training among them.
       note_spike: maps (step, loss, median of the losses before it) to what the person should know.
       go_on: says how a training that ends can be gone on with.
     """
 
     def __init__(
         self, explain: Callable[[int, float], str], *, every_steps: int, num_steps: int,
-        may_leave_out: int = 0, note_spike: Callable[[int, float, float], str] | None = None,
+        may_leave_out: int = 0, left_out: "StepNotes | None" = None,
+        note_spike: Callable[[int, float, float], str] | None = None,
         go_on: Callable[[], str] = str,
     ):
         self._explain, self._every, self._num_steps = explain, every_steps, num_steps
-        self._may_leave_out, self._left_out = may_leave_out, 0
+        self._may_leave_out = may_leave_out
+        self._left_out = StepNotes() if left_out is None else left_out
         self._note_spike, self._go_on, self._num_spikes = note_spike, go_on, 0
         self._metrics: dict[int, Mapping] = {}
         self._recent: collections.deque = collections.deque(maxlen=WINDOW)
@@ -80,10 +93,12 @@ class LossWatch:
         self._metrics[step] = {
             name: metrics[name] for name in ("loss", "left_out") if name in metrics
         }
-        if not _is_due(step, self._every, self._num_steps):
-            return
+        if _is_due(step, self._every, self._num_steps):
+            self._judge(step)
+
+    def _judge(self, step: int) -> None:
         broken, is_new = self._look()
-        if self._left_out > self._may_leave_out if self._may_leave_out else step in broken:
+        if len(self._left_out) > self._may_leave_out if self._may_leave_out else step in broken:
             raise NonFiniteLossError(self._warning + self._go_on())
         if is_new:
             left = "that step is left out; " if self._may_leave_out else ""
@@ -99,6 +114,8 @@ class LossWatch:
         Raises:
           NonFiniteLossError: a number of it is none, as after a step whose gradients were none.
         """
+        if self._may_leave_out:  # What is saved counts all steps before it.
+            self._judge(step)
         if not is_finite(state):
             self._look()
             reason = self._warning or (
@@ -119,7 +136,8 @@ class LossWatch:
         is_new = bool(broken) and not self._warning
         if is_new:
             self._warning = self._explain(*next(iter(broken.items())))
-        self._left_out += len(broken)
+        for number, loss in broken.items():
+            self._left_out.add(number, loss=str(loss))
         return broken, is_new
 
     def _look_for_spikes(self, losses: Mapping[int, float]) -> None:
@@ -205,6 +223,38 @@ def read_metrics(path: pathlib.Path) -> list[dict[str, Any]]:
             path, f"it holds no lines of JSON with a step ({error})",
             "put a good copy back, or remove it: the training goes on without it",
         ) from None
+
+
+def kept_lines(path: pathlib.Path, step: int) -> list[dict[str, Any]]:
+    """Leaves the lines up to a step in a file of them, and gives them; one cut off goes too."""
+    kept = [line for line in read_metrics(path) if line["step"] <= step]
+    if path.exists():
+        artifacts.write_text(path, "".join(json.dumps(line) + "\n" for line in kept))
+    return kept
+
+
+class StepNotes:
+    """Keeps what is noted of single steps, a line of JSON each; a step counts once.
+
+    Args:
+      path: of the file; None keeps it in memory alone. What was noted of steps that are taken again
+        is dropped.
+      first_step: steps already done.
+    """
+
+    def __init__(self, path: pathlib.Path | None = None, first_step: int = 0):
+        self._path = path
+        self._steps = {line["step"] for line in kept_lines(path, first_step)} if path else set()
+
+    def __len__(self) -> int:
+        return len(self._steps)
+
+    def add(self, step: int, **facts: Any) -> None:
+        """Notes something of a step."""
+        self._steps.add(step)
+        if self._path and hosts.is_first():
+            with self._path.open("a", encoding="utf-8") as file:
+                file.write(json.dumps({"step": step, **facts}) + "\n")
 
 
 def shown_metrics(path: pathlib.Path) -> list[dict[str, Any]]:

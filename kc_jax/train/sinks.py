@@ -17,7 +17,7 @@ from typing import Any
 
 from kc_jax import artifacts, hosts
 from kc_jax.errors import UserError
-from kc_jax.train.hooks import read_metrics
+from kc_jax.train.hooks import kept_lines
 
 Line = Mapping[str, Any]
 
@@ -55,8 +55,9 @@ class JsonLines:
 
     def __init__(self, network: Network):
         self._path = network.directory / artifacts.METRICS
-        kept = [line for line in read_metrics(self._path) if line["step"] <= network.first_step]
-        artifacts.write_text(self._path, "".join(json.dumps(line) + "\n" for line in kept))
+        kept_lines(self._path, network.first_step)
+        if not self._path.exists():
+            artifacts.write_text(self._path, "")
 
     def __call__(self, line: Line) -> None:
         with self._path.open("a", encoding="utf-8") as file:

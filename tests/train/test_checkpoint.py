@@ -4,7 +4,7 @@ import numpy as np
 import optax
 import pytest
 
-from kc_jax import sharding
+from kc_jax import artifacts, sharding
 from kc_jax.train import checkpoint
 from kc_jax.train.checkpoint import CheckpointError, Checkpoints, load_variables
 from kc_jax.train.state import TrainState, digest
@@ -60,6 +60,17 @@ def test_saving_a_step_again_does_nothing(tmp_path):
         checkpoints.save(3, make_state(3))
         checkpoints.save(3, make_state(3))
         assert checkpoints.latest_step == 3
+
+
+def test_a_state_saved_by_a_process_that_was_killed_then_gets_its_checksums(saved):
+    path = saved / "2" / checkpoint.CHECKSUMS
+    wanted = path.read_text()
+    path.rename(path.with_name(path.name + artifacts.TEMPORARY))
+    with Checkpoints(saved, owner="this") as checkpoints:
+        checkpoints.save(2, make_state(2))
+    assert path.read_text() == wanted
+    with Checkpoints(saved, owner="this") as checkpoints:
+        assert checkpoints.latest_step == 2
 
 
 @pytest.mark.parametrize(
@@ -164,6 +175,8 @@ def test_states_without_checksums_are_read_as_they_are(saved, capsys):
     with Checkpoints(saved, owner="this") as checkpoints:
         assert digest(checkpoints.restore(make_state())) == digest(make_state(2))
     assert capsys.readouterr().err == ""
+    assert (saved / "2" / checkpoint.CHECKSUMS).exists()  # It could be read whole.
+    (saved / "2" / checkpoint.CHECKSUMS).unlink()
     largest(saved / "2").unlink()
     with pytest.raises(CheckpointError, match=f"{saved / '2'} is damaged: .*state of step 1"):
         load_variables(saved)

@@ -1,6 +1,7 @@
 import jax.numpy as jnp
 import pytest
 
+from kc_jax import artifacts
 from kc_jax.errors import UserError
 from kc_jax.train import hooks
 from kc_jax.train.hooks import NonFiniteLossError
@@ -15,6 +16,21 @@ class Looked:
     def __array__(self, *args, **kwargs):
         self.looked = True
         return jnp.float32(self.value).__array__()
+
+
+def test_notes_of_steps_that_are_taken_again_are_dropped(tmp_path):
+    path = tmp_path / "notes.jsonl"
+    notes = hooks.StepNotes(path)
+    for step in (2, 5, 5, 9):
+        notes.add(step, loss="nan")
+    assert len(notes) == 3
+    with path.open("a") as file:
+        file.write('{"step": 11, "lo')  # The disk was full.
+    notes = hooks.StepNotes(path, first_step=5)
+    assert len(notes) == 2
+    notes.add(7)
+    assert [line["step"] for line in hooks.read_metrics(path)] == [2, 5, 5, 7]
+    assert len(hooks.StepNotes()) == 0
 
 
 def watch(losses, every_steps=3, num_steps=None, left_out=None, **options):
@@ -77,6 +93,23 @@ def test_steps_may_be_left_out_up_to_a_count(capsys):
     assert capsys.readouterr().err == warning
     with pytest.raises(NonFiniteLossError, match="step 2"):
         watch(losses, left_out={2, 4, 6}, may_leave_out=2)
+
+
+def test_steps_left_out_before_a_stop_count_too(tmp_path):
+    path = tmp_path / artifacts.STEPS_LEFT_OUT
+    def part(first_step):
+        hook = hooks.LossWatch(
+            lambda step, loss: "", every_steps=100, num_steps=100, may_leave_out=2,
+            left_out=hooks.StepNotes(path, first_step),
+        )
+        for step in (first_step + 1, first_step + 2):
+            hook(step, None, {"loss": jnp.float32(1), "left_out": jnp.float32(step != 2)})
+        hook.check(first_step + 2, {"a": jnp.ones(1)})  # As before each state that is saved.
+
+    part(0)
+    assert [line["step"] for line in hooks.read_metrics(path)] == [1]
+    with pytest.raises(NonFiniteLossError):
+        part(2)
 
 
 @pytest.mark.parametrize("line", ['{"step": 3', '{"stfp": 3}', '[3]', '{"step": "x"}', "\x00"])
