@@ -246,12 +246,8 @@ def prepare(data_dir: str | os.PathLike[str], config_name: str = "embedded") -> 
     if not folder.exists():
         _draw(root, builder)
         builder = GlyphTree(data_dir=os.fspath(root), config=config_name)
-    if not (folder / CHECKSUMS).exists():
-        with contextlib.suppress(OSError):  # Of a folder that is only read, nothing is noted.
-            names = [path.name for path in sorted(folder.iterdir())]
-            artifacts.write_sealed(
-                folder / CHECKSUMS, {"files": checksums.describe(folder, names)}
-            )
+    with contextlib.suppress(OSError):  # Of a folder that is only read, nothing is noted.
+        _note_checksums(root, folder)
     return builder
 
 
@@ -259,7 +255,7 @@ def _draw(root: pathlib.Path, builder: GlyphTree) -> None:
     """Draws a dataset, unless another process does; one waits for the other."""
     with (
         disk_space.watched(root, "config.data.directory"),
-        run_lock.awaited(root / f"{GlyphTree.name}.lock", f"draws glyphs in {root}"),
+        _alone(root),
         contextlib.redirect_stdout(io.StringIO()),
     ):
         for path in root.glob(f"{GlyphTree.name}/*/{_UNFINISHED}"):
@@ -270,6 +266,24 @@ def _draw(root: pathlib.Path, builder: GlyphTree) -> None:
             )
         except FileExistsError:  # Another host's process, which no lock reached, was first.
             pass
+
+
+def _alone(root: pathlib.Path):
+    return run_lock.awaited(root / f"{GlyphTree.name}.lock", f"draws glyphs in {root}")
+
+
+def _note_checksums(root: pathlib.Path, folder: pathlib.Path) -> None:
+    """Notes what a prepared dataset's files are, where that is not noted yet."""
+    if (folder / CHECKSUMS).exists():
+        return
+    with _alone(root):
+        if (folder / CHECKSUMS).exists():
+            return  # Another process was first.
+        names = sorted(
+            path.name for path in folder.iterdir()
+            if path.name != CHECKSUMS and path.suffix != artifacts.TEMPORARY
+        )
+        artifacts.write_sealed(folder / CHECKSUMS, {"files": checksums.describe(folder, names)})
 
 
 def _check(folder: pathlib.Path) -> None:

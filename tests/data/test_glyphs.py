@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import pathlib
 import shutil
 import subprocess
 import sys
@@ -9,6 +10,7 @@ import sys
 import numpy as np
 import pytest
 
+from kc_jax import artifacts
 from kc_jax.core import label_space
 from kc_jax.data import glyph_fonts, glyph_list, glyphs
 from kc_jax.errors import UserError
@@ -147,3 +149,13 @@ def test_what_an_earlier_version_prepared_is_read_and_noted(prepared, tmp_path):
     (prepared / glyphs.CHECKSUMS).unlink()
     assert len(glyphs.prepare(tmp_path, "smoke").as_data_source(split="test")) == 24
     assert (prepared / glyphs.CHECKSUMS).exists()
+
+
+def test_what_another_process_is_about_to_write_is_not_noted(tmp_path):
+    builder = glyphs.prepare(tmp_path, "smoke")
+    folder = pathlib.Path(builder.data_path)
+    (folder / glyphs.CHECKSUMS).rename(folder / (glyphs.CHECKSUMS + artifacts.TEMPORARY))
+    glyphs.prepare(tmp_path, "smoke")
+    noted = artifacts.read_json(folder / glyphs.CHECKSUMS)["files"]
+    assert noted and not [name for name in noted if name.startswith(glyphs.CHECKSUMS)]
+    glyphs.prepare(tmp_path, "smoke")
