@@ -1,7 +1,8 @@
 """Ends a process whose companions have died or hang, and says which of them and where.
 
 Every process keeps a file about itself in a folder that all see, and looks at the others': who is
-silent is dead or stopped, and who stays where all others wait for it hangs. Without this a process
+silent is dead or stopped, and who stays where all others wait for it hangs, as does one of those
+that all stay where they are. Without this a process
 would wait for its companions for ever, or be aborted without a word about them.
 """
 
@@ -37,6 +38,7 @@ class Watch:
         self._folder, self._patience, self._still = folder, patience, STILL * patience
         self._run, self._beat = hosts.shared_number(), 0
         self._seen: dict[int, _Companion] = {}
+        self._own = _Companion()
         self._done = threading.Event()
         self._lock = threading.Lock()
         self._write()
@@ -62,6 +64,7 @@ class Watch:
     def _watch(self) -> None:
         while not self._done.wait(BEAT_SECONDS):
             self._write()
+            self._own.note(hosts.progress())
             for number in range(hosts.total()):
                 if number != hosts.number():
                     self._look_at(number)
@@ -96,13 +99,14 @@ class Watch:
             return
         if companion.silent_for() > self._patience:
             _end(f"{who} has been silent for {self._patience:.0f} s{where}", preemption.EXIT_CODE)
-        is_behind = found and found["calls"] < hosts.progress()["calls"]
-        if is_behind and companion.still_for() > self._still:
-            still = companion.still_for()
+        still, behind = companion.still_for(), hosts.progress()["calls"] - found.get("calls", 0)
+        if found and still > self._still and (
+            behind > 0 or behind == 0 and self._own.still_for() > self._still
+        ):
+            others = "others wait for it" if behind else "this one stood still with it"
             _end(
-                f"{who} has stood still for {still:.0f} s while others wait for it{where}"
-                "; a longer --patience would have waited longer",
-                preemption.EXIT_CODE,
+                f"{who} has stood still for {still:.0f} s while {others}{where}; a longer "
+                "--patience would have waited longer", preemption.EXIT_CODE,
             )
 
 

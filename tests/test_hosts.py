@@ -111,6 +111,22 @@ def test_who_stands_still_while_others_wait_is_named(watch, tmp_path):
     assert "stood still" in ended[0][0] and ended[0][1] == 75
 
 
+@pytest.mark.parametrize("gets_on", [True, False])
+def test_where_nobody_gets_on_the_other_is_named(watch, tmp_path, gets_on):
+    """As where one stops in the midst of what both do together."""
+    _, ended = watch
+    for beat in range(400):
+        companion(tmp_path, beat=beat)
+        if gets_on:
+            hosts.note_work("a step")
+        time.sleep(0.01)
+        if ended:
+            break
+    assert bool(ended) != gets_on
+    if ended:
+        assert "this one stood still with it; it was at: it" in ended[0][0] and ended[0][1] == 75
+
+
 def test_who_failed_is_named_with_its_error_and_who_ended_well_is_not(watch, tmp_path):
     _, ended = watch
     companion(tmp_path, ended="")

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from kc_jax import disk_space
+from kc_jax import disk_space, hosts
 from kc_jax.core import average_precision as ap
 from kc_jax.core.label_space import LabelSpace
 from kc_jax.data import score_spill
@@ -147,6 +147,7 @@ class VerticalJudge:
 
     def verdict(self) -> Verdict:
         """Judges, after the vertical's last example."""
+        hosts.note_work(f"average precision in {self._space.verticals[self.vertical_id]}")
         smeared = ap.positives_of(
             [self._space.smear(self._labels[e]) for e in self._examples], self._classes
         )

@@ -10,7 +10,7 @@ from typing import Any
 import jinja2
 import numpy as np
 
-from kc_jax import artifacts
+from kc_jax import artifacts, hosts
 from kc_jax.stages import class_table, report_text
 from kc_jax.stages import report_figures as figures
 from kc_jax.stages.class_table import ClassTable
@@ -72,6 +72,7 @@ def write_pages(
     ))
     artifacts.remove(workdir.vertical_pages)
     for vertical in results.verticals:
+        hosts.note_work(f"the page of {vertical}")
         rows = table.of_vertical(vertical)
         worst, best = extremes(table, results.student, rows)
         artifacts.write_text(workdir.vertical_page(vertical), render(

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from kc_jax import hosts
 from kc_jax.config import Config
 from kc_jax.core import soft_targets
 from kc_jax.core.label_space import LabelSpace
@@ -59,6 +60,7 @@ def _verify(
     vertical_id: int, store: VerticalStore,
 ) -> None:
     name, options = space.verticals[vertical_id], config.soft_targets
+    hosts.note_work(f"verifying soft targets of {name}")
     tolerance = TOLERANCES[config.model.compute_dtype]
     chosen = sample(len(store.record_ids), options.verify_records)
     places = np.tile(chosen, options.num_views)
