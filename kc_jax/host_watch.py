@@ -22,6 +22,7 @@ from kc_jax.errors import UserError
 
 BEAT_SECONDS = 1.0
 STILL = 4.0  # Of patience, for who shows itself but does not get on: it may compile.
+LATER_SECONDS = 5.0  # That process 0 waits beyond it: JAX aborts the others when it goes.
 HURRIED_SECONDS = 8.0  # Of silence, where an operation that all take part in has failed already.
 FAILED = 1
 
@@ -35,7 +36,8 @@ class Watch:
     """
 
     def __init__(self, folder: pathlib.Path, patience: float):
-        self._folder, self._patience, self._still = folder, patience, STILL * patience
+        self._folder, self._patience = folder, patience
+        self._still = STILL * patience + LATER_SECONDS * (hosts.number() == 0)
         self._run, self._beat = hosts.shared_number(), 0
         self._seen: dict[int, _Companion] = {}
         self._own = _Companion()
