@@ -85,11 +85,12 @@ def lose(
     at, start = processes[0].stage, time.monotonic()
     if not processes[lost].is_running() and processes[lost].end():
         raise SystemExit(f"process {lost} ended by itself:\n{''.join(processes[lost].lines)}")
-    {
-        "kill": lambda: processes[lost].send(signal.SIGKILL),
-        "stop": lambda: processes[lost].send(signal.SIGSTOP),
-        "hang": lambda: stop_main_thread(processes[lost].pid),
-    }[how]()
+    with contextlib.suppress(ProcessLookupError):  # It may have ended well just now.
+        {
+            "kill": lambda: processes[lost].send(signal.SIGKILL),
+            "stop": lambda: processes[lost].send(signal.SIGSTOP),
+            "hang": lambda: stop_main_thread(processes[lost].pid),
+        }[how]()
     status = processes[1 - lost].end()
     seconds = time.monotonic() - start
     processes[lost].end(signal.SIGKILL)
