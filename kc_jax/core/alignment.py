@@ -1,5 +1,6 @@
 """Which classes of one label space are which of another, when classes came, went or moved."""
 
+import collections
 import dataclasses
 from collections.abc import Sequence
 
@@ -93,13 +94,15 @@ def describe(space: LabelSpace, other: LabelSpace) -> list[str]:
 
 
 def _keys(space: LabelSpace, vertical: int) -> list[str]:
-    """Gives what a vertical's classes are known by: paths, below it if they begin there, or names.
+    """Gives what a vertical's classes are known by: paths below it, or names.
 
-    Those of a vertical that was made of several others do not begin there.
+    Where it was made of several others, two may have one path below them; these have the whole.
     """
-    start = f"{space.verticals[vertical]}/"
+    classes = space.classes_of(vertical)
+    below = [space.paths[c].partition("/")[2] or space.names[c] for c in classes]
+    counts = collections.Counter(below)
     return [
-        space.paths[c].removeprefix(start) or space.names[c] for c in space.classes_of(vertical)
+        key if counts[key] == 1 else space.paths[c] for c, key in zip(classes, below, strict=True)
     ]
 
 
