@@ -70,8 +70,8 @@ CASES = [
     case("run where a study is expected", "kc_jax.study --config=configs/eft.py:smoke",
          "the study varies nothing", "students"),
     case("study without seeds", "kc_jax.study --config={root}/mine.py", "seeds", "study",
-         make=config("from configs.study import parts\n\n\ndef get_config():\n"
-                     "    c = parts.get_config()\n    del c.seeds\n    return c\n")),
+         make=config("from configs.study import recipe\n\n\ndef get_config():\n"
+                     "    c = recipe.get_config()\n    del c.seeds\n    return c\n")),
     case("infinite rate", f"{SMOKE} --config.student.optimizer.learning_rate=inf",
          "config.student.optimizer.learning_rate is inf", "finite"),
     case("rate that is no number", f"{SMOKE} --config.student.optimizer.learning_rate=nan",
