@@ -34,10 +34,11 @@ def walk(root: pathlib.Path) -> Iterator[dict]:
     if not whole.exists():
         damaged_files.make(work)
         work.rename(whole)
-    restore(whole, work)
+    restore(whole, work)  # For the list of what there is.
     for case in damaged_files.cases(work):
         if _KIND.value and case.kind not in _KIND.value:
             continue
+        restore(whole, work)
         wanted = case.read()
         restore(whole, work)
         older = case.older and case.older()
