@@ -28,7 +28,11 @@ from benchmarks.jobs import JOBS, Running
 from kc_jax import preemption
 from launch import local_multiprocess
 
-LOSSES = ("kill", "stop", "hang")
+LOSSES = {
+    "kill": lambda process: process.send(signal.SIGKILL),
+    "stop": lambda process: process.send(signal.SIGSTOP),
+    "hang": lambda process: stop_main_thread(process.pid),
+}
 _LOSS = flags.DEFINE_multi_enum("loss", list(LOSSES), list(LOSSES), "How one is lost.")
 _LOST = flags.DEFINE_multi_integer("lost", [0, 1], "Number of the process that is lost.")
 _STAGES = flags.DEFINE_list("stages", [], "Those to lose a process in; by default all.")
@@ -86,11 +90,7 @@ def lose(
     if not processes[lost].is_running() and processes[lost].end():
         raise SystemExit(f"process {lost} ended by itself:\n{''.join(processes[lost].lines)}")
     with contextlib.suppress(ProcessLookupError):  # It may have ended well just now.
-        {
-            "kill": lambda: processes[lost].send(signal.SIGKILL),
-            "stop": lambda: processes[lost].send(signal.SIGSTOP),
-            "hang": lambda: stop_main_thread(processes[lost].pid),
-        }[how]()
+        LOSSES[how](processes[lost])
     status = processes[1 - lost].end()
     seconds = time.monotonic() - start
     processes[lost].end(signal.SIGKILL)

@@ -157,7 +157,6 @@ def test_a_file_that_cannot_be_read_for_a_moment_is_no_news(watch, tmp_path, mon
 
 def test_whoever_waits_for_a_first_process_that_hangs_is_ahead_of_it(monkeypatch):
     answers = []
-    monkeypatch.setattr(hosts.multihost_utils, "broadcast_one_to_all", lambda value: value)
 
     def calls_of(place, function):
         monkeypatch.setattr(hosts, "_GROUP", hosts._Group(size=2, place=place, patience=1.0))

@@ -1,5 +1,6 @@
 """Runs stages in order and keeps the time of each."""
 
+import contextlib
 import dataclasses
 import functools
 import sys
@@ -100,7 +101,8 @@ def run_stages(
 
 def _remove_outputs(config: Config, workdir: Workdir, names: Sequence[str]) -> None:
     """Removes what stages wrote; not under the hands of runs that train one teacher each."""
-    with run_lock.locked_parts(workdir.teachers):
+    is_of_teachers = "train_teachers" in names
+    with run_lock.locked_parts(workdir.teachers) if is_of_teachers else contextlib.nullcontext():
         for name in names:
             for path in outputs(config, workdir)[name]:
                 artifacts.remove(path)

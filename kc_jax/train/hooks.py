@@ -136,7 +136,7 @@ class LossWatch:
         is_new = bool(broken) and not self._warning
         if is_new:
             self._warning = self._explain(*next(iter(broken.items())))
-        for number, loss in broken.items():
+        for number, loss in broken.items() if self._may_leave_out else ():
             self._left_out.add(number, loss=str(loss))
         return broken, is_new
 

@@ -73,8 +73,9 @@ def of_shape(*shape):
 def torn(name, damage, pattern, *words):
     """Makes a case of a trained network of which every file that fits a pattern is damaged."""
     def spoil(folder):
-        for path in [path for path in sorted(folder.glob(pattern)) if path.is_file()]:
-            damage(path, path, random.Random(0))
+        for path in sorted(folder.glob(pattern)):
+            if path.is_file():
+                damage(path, path, random.Random(0))
 
     return network(name, *words, params=of_shape(3, 3, 1, 8), spoil=spoil)
 

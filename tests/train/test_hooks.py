@@ -95,8 +95,17 @@ def test_steps_may_be_left_out_up_to_a_count(capsys):
         watch(losses, left_out={2, 4, 6}, may_leave_out=2)
 
 
+def test_a_loss_that_is_no_number_is_no_step_left_out_where_none_may_be():
+    notes = hooks.StepNotes()
+    hook = hooks.LossWatch(lambda step, loss: "", every_steps=3, num_steps=3, left_out=notes)
+    for step, loss in enumerate([1.0, NAN, 1.0], start=1):
+        hook(step, None, {"loss": jnp.float32(loss)})
+    assert len(notes) == 0
+
+
 def test_steps_left_out_before_a_stop_count_too(tmp_path):
     path = tmp_path / artifacts.STEPS_LEFT_OUT
+
     def part(first_step):
         hook = hooks.LossWatch(
             lambda step, loss: "", every_steps=100, num_steps=100, may_leave_out=2,
