@@ -26,6 +26,7 @@ from configs.study import (
     table6,
     tolerance,
     tuning,
+    vertical_heads,
     verticals,
 )
 from configs.study import self_informed as study_of_structures
@@ -85,7 +86,10 @@ TABLES = [table1, table2, table3, table4, recipe, figure5, table6]
     *map(conditions.get_config, conditions.CONDITIONS),
     *map(tolerance.get_config, ("glyphs", "photographs")),
     verticals.get_config(),
-    *(study_of_structures.get_config(data) for data in ("glyphs", "photographs")),
+    *(
+        heads.get_config(data)
+        for heads in (study_of_structures, vertical_heads) for data in ("glyphs", "photographs")
+    ),
 ], ids=lambda plan: plan.title)
 def test_studies_build_and_their_claims_name_what_they_compare(plan):
     methods = set()
