@@ -151,9 +151,12 @@ def test_claims_are_put_to_the_test():
         ("up", "good", "bad"), ("down", "bad", "good"), ("top-1", "good", "bad", "top1"),
     ]
     lines = study_claims.claims_table(claims, results).splitlines()
-    assert lines[4] == "| up | good | bad | +10.1 | +9.9 to +10.3 | holds |"
-    assert lines[5] == "| down | bad | good | -10.1 | -10.3 to -9.9 | does not hold |"
-    assert lines[6] == "| top-1 | good | bad | +0.0 | +0.0 to +0.0 | does not hold |"
+    assert lines[4] == "| up | mean AP | good | bad | +10.1 | +9.9 to +10.3 | holds |"
+    assert lines[5] == "| down | mean AP | bad | good | -10.1 | -10.3 to -9.9 | does not hold |"
+    assert lines[6] == "| top-1 | top-1 | good | bad | +0.0 | +0.0 to +0.0 | does not hold |"
+    lines = study_claims.claims_table(claims, results[:1]).splitlines()
+    assert "over one seed" in lines[0]
+    assert lines[4] == "| up | mean AP | good | bad | +10.0 | — | undecided |"
     with pytest.raises(ConfigError, match="'best'; there are bad, good"):
         study_claims.claims_table([("x", "best", "bad")], results)
 
@@ -214,7 +217,7 @@ def test_claims_about_processes_are_put_to_the_test(tmp_path):
     claims = [(metric, "tolerant", "strict", metric) for metric in
               ("patriarch", "students", "together")]
     lines = study_claims.claims_table(claims, [found, found]).splitlines()[-3:]
-    assert [line.split(" | ")[3] for line in lines] == ["+0.0", "+15.0", "+20.0"]
+    assert [line.split(" | ")[4] for line in lines] == ["+0.0", "+15.0", "+20.0"]
 
 
 @pytest.mark.slow

@@ -21,7 +21,7 @@ def get_config(data: str = "glyphs"):
     return paper.study(
         "Controls", data, ("sc", "sc_half_d"), _further, methods_figure=True,
         claims=tuple(
-            (f"{words}, in {metric}", better, other, metric)
+            (words, better, other, metric)
             for metric in ("mean_vertical_ap", "top1")
             for words, better, other in (
                 ("own bottlenecks are better than one as wide", "sc", "generalist"),

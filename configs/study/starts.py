@@ -17,7 +17,7 @@ def get_config(data: str = "glyphs"):
     return paper.study(
         "Starts", data, (), _further, methods_figure=True,
         claims=tuple(
-            (f"{words}, in {metric}", better, other, metric)
+            (words, better, other, metric)
             for metric in ("mean_vertical_ap", "top1")
             for words, better, other in (
                 ("starting from the generalist is better, labels", "fc_on", "longer"),

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from kc_jax.config import ConfigError
 from kc_jax.core import paired
+from kc_jax.stages import study_tables
 
 METRIC = "mean_vertical_ap"
 SMALLEST = 0.005  # A gain of half a point is worth having.
@@ -21,26 +22,27 @@ def claims_table(claims: Sequence[Sequence[str]], results: Sequence[Mapping]) ->
       ConfigError: a claim names a method that there is not.
     """
     lines = [
-        f"Differences in points: mean over {len(results)} seeds and the 95 % interval of a paired "
-        f"t test; a gain below {100 * SMALLEST:.1f} counts as none.",
+        f"Differences in points: mean over {study_tables.num_seeds(results)} and the 95 % interval "
+        f"of a paired t test; a gain below {100 * SMALLEST:.1f} counts as none.",
         "",
-        "| claim | better | than | difference | interval | verdict |",
-        "|---|---|---|---:|---:|---|",
+        "| claim | in | better | than | difference | interval | verdict |",
+        "|---|---|---|---|---:|---:|---|",
     ]
     for text, better, other, *metric in claims:
+        metric = metric[0] if metric else METRIC
         bounds = paired.interval([
-            _metric(result, better, *metric) - _metric(result, other, *metric)
-            for result in results
+            _metric(result, better, metric) - _metric(result, other, metric) for result in results
         ])
         mean, low, high = (100 * value for value in bounds)
+        interval = f"{low:+.1f} to {high:+.1f}" if len(results) > 1 else study_tables.NOTHING
         lines.append(
-            f"| {text} | {better} | {other} | {mean:+.1f} | {low:+.1f} to {high:+.1f} | "
-            f"{paired.verdict(bounds, SMALLEST)} |"
+            f"| {text} | {study_tables.name_of(metric)} | {better} | {other} | {mean:+.1f} | "
+            f"{interval} | {paired.verdict(bounds, SMALLEST)} |"
         )
     return "\n".join(lines) + "\n"
 
 
-def _metric(result: Mapping, method: str, metric: str = METRIC) -> float:
+def _metric(result: Mapping, method: str, metric: str) -> float:
     methods = result["methods"]
     if method not in methods:
         raise ConfigError(

@@ -15,6 +15,19 @@ METRICS = {
 
 NOTHING = "—"
 CONTROL = "D(1.0, 0.0)"  # Networks of the same starts that nobody teaches.
+_AT_K = "mean_ap_at_"
+
+
+def name_of(metric: str) -> str:
+    """Gives the heading of a metric, a key of what evaluate wrote."""
+    if metric.startswith(_AT_K):
+        return f"mAP at top {metric.removeprefix(_AT_K)}"
+    return METRICS.get(metric, metric.replace("_", " "))
+
+
+def num_seeds(results: Sequence[Mapping]) -> str:
+    """Says how many seeds there are."""
+    return "one seed" if len(results) == 1 else f"{len(results)} seeds"
 
 
 def students_table(title: str, students: Sequence[str], results: Sequence[Mapping]) -> str:
@@ -83,8 +96,8 @@ def structures_table(title: str, names: Sequence[str], results: Sequence[Mapping
       results: for each seed what evaluate wrote.
     """
     first = results[0]["methods"]
-    at_k = next(key for key in first["generalist"] if key.startswith("mean_ap_at_"))
-    metrics = {at_k: f"mAP at top {at_k.rpartition('_')[-1]}", **METRICS}
+    at_k = next(key for key in first["generalist"] if key.startswith(_AT_K))
+    metrics = {at_k: name_of(at_k), **METRICS}
     del metrics["ancestor_ap"]
     lines = _head(
         title, results, f"{results[0]['classes']} classes", ("network",),
@@ -257,7 +270,7 @@ def _head(
 ) -> list[str]:
     noise = "SYNTHETIC INPUT: no figure means anything. " if results[0].get("synthetic") else ""
     return [
-        f"{noise}{title}: {facts}, {len(results)} seeds, mean ± standard deviation, %.",
+        f"{noise}{title}: {facts}, {num_seeds(results)}, mean ± standard deviation, %.",
         "",
         f"| {' | '.join((*left, *right))} |",
         f"|{'---|' * len(left)}{'---:|' * len(right)}",
