@@ -23,7 +23,8 @@ def claims_table(claims: Sequence[Sequence[str]], results: Sequence[Mapping]) ->
     """
     lines = [
         f"Differences in points: mean over {study_tables.num_seeds(results)} and the 95 % interval "
-        f"of a paired t test; a gain below {100 * SMALLEST:.1f} counts as none.",
+        "of a paired t test; a claim holds where that lies above 0, and does not where it lies "
+        f"below {100 * SMALLEST:.1f}, a gain that is not worth having.",
         "",
         "| claim | in | better | than | difference | interval | verdict |",
         "|---|---|---|---|---:|---:|---|",
