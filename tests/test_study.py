@@ -103,7 +103,7 @@ def test_a_papers_table_has_verticals_claims_and_a_figure(tmp_path):
     study.main(plan, str(tmp_path / "study"))
     text = (tmp_path / "study" / "table.md").read_text()
     assert "| vertical | generalist | sc_d | sc_d_s | specialists |" in text
-    assert "| pacing improves | sc_d_s | sc_d |" in text and "| undecided |" in text
+    assert "| pacing improves | mean AP | sc_d_s | sc_d |" in text and "| undecided |" in text
     assert "![Loss by epoch, seed 0](table_losses.png)" in text
     assert "![A dot a seed, a line at their mean](table_methods.png)" in text
     for name in ("losses", "methods"):
