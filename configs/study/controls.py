@@ -20,17 +20,15 @@ def get_config(data: str = "glyphs"):
         raise ValueError(f"data {data!r} are not controlled; expected one of {', '.join(EQUAL)}")
     return paper.study(
         "Controls", data, ("sc", "sc_half_d"), _further, methods_figure=True,
-        claims=tuple(
-            (words, better, other, metric)
-            for metric in ("mean_vertical_ap", "top1")
-            for words, better, other in (
-                ("own bottlenecks are better than one as wide", "sc", "generalist"),
-                ("own bottlenecks are better than one of as many parameters", "sc", "wide"),
-                ("so they are with half D", "sc_half_d", "wide_half_d"),
-                ("half D improves the wide bottleneck", "wide_half_d", "wide"),
-                ("twice the images improve the generalist", "longer", "generalist"),
-            )
-        ) + (("specialists are better than twice the images", "specialists", "longer"),),
+        claims=paper.measured_by((
+            ("own bottlenecks are better than one as wide", "sc", "generalist"),
+            ("own bottlenecks are better than one of as many parameters", "sc", "wide"),
+            ("so they are with half D", "sc_half_d", "wide_half_d"),
+            ("half D improves the wide bottleneck", "wide_half_d", "wide"),
+            ("twice the images improve the generalist", "longer", "generalist"),
+        ), "mean_vertical_ap", "top1") + (
+            ("specialists are better than twice the images", "specialists", "longer"),
+        ),
     )
 
 

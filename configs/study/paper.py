@@ -70,6 +70,11 @@ def study(
     return config
 
 
+def measured_by(claims: Sequence[Sequence[str]], *metrics: str) -> tuple[tuple[str, ...], ...]:
+    """Puts claims (words, better, other) to the test in each of the metrics."""
+    return tuple((*claim, metric) for metric in metrics for claim in claims)
+
+
 def heads(base) -> tuple[str, str]:
     """Gives heads of the generalist's widths: with a shared bottleneck, and with one a vertical."""
     trunk, bottleneck = widths(base)

@@ -12,6 +12,7 @@ the heads are trained, so that it has seen as many images as they have.
 import ml_collections
 
 from configs import self_informed
+from configs.study import paper
 
 # What it says, the network that should be better, the other; the first two are the paper's.
 CLAIMS = (
@@ -42,6 +43,5 @@ def get_config(preset: str = "glyphs"):
         "classifier_anew": {"num_clusters": 0},
         "longer": {"num_clusters": 0, "learn": "all"},
     }
-    metric = f"mean_ap_at_{config.base.evaluation.at_k}"
-    config.claims = tuple((text, better, other, metric) for text, better, other in CLAIMS)
+    config.claims = paper.measured_by(CLAIMS, f"mean_ap_at_{config.base.evaluation.at_k}")
     return config

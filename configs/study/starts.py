@@ -16,20 +16,18 @@ def get_config(data: str = "glyphs"):
     """Gives the study; of `paper.DATA`."""
     return paper.study(
         "Starts", data, (), _further, methods_figure=True,
-        claims=tuple(
-            (words, better, other, metric)
-            for metric in ("mean_vertical_ap", "top1")
-            for words, better, other in (
-                ("starting from the generalist is better, labels", "fc_on", "longer"),
-                ("starting from the generalist is better, half D", "sc_half_d_on",
-                 "sc_half_d_longer"),
-                ("half D pays from there", "sc_half_d_on", "sc_on"),
-                ("half D pays anew, twice as long", "sc_half_d_longer", "sc_longer"),
-                ("own bottlenecks pay from there", "sc_on", "fc_on"),
-                ("all of it is better than a generalist of as many images", "sc_half_d_on",
-                 "longer"),
-            )
-        ) + (("specialists are better than all of it", "specialists", "sc_half_d_on"),),
+        claims=paper.measured_by((
+            ("starting from the generalist is better, labels", "fc_on", "longer"),
+            ("starting from the generalist is better, half D", "sc_half_d_on",
+             "sc_half_d_longer"),
+            ("half D pays from there", "sc_half_d_on", "sc_on"),
+            ("half D pays anew, twice as long", "sc_half_d_longer", "sc_longer"),
+            ("own bottlenecks pay from there", "sc_on", "fc_on"),
+            ("all of it is better than a generalist of as many images", "sc_half_d_on",
+             "longer"),
+        ), "mean_vertical_ap", "top1") + (
+            ("specialists are better than all of it", "specialists", "sc_half_d_on"),
+        ),
     )
 
 

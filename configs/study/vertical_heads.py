@@ -9,7 +9,7 @@ auxiliary head of Warde-Farley et al. (2015) grows for each vertical; as control
 classes that are dealt at random, a classifier learnt anew, and the whole network going on.
 """
 
-from configs.study import self_informed
+from configs.study import paper, self_informed
 
 CLAIMS = (
     ("a head a vertical beats the network before", "verticals", "generalist"),
@@ -27,15 +27,13 @@ def get_config(preset: str = "glyphs"):
     """
     config = self_informed.get_config(preset)
     config.title = f"One more head for each vertical on {preset}"
-    trunk = config.base.generalist.head.split("-")[0]
-    config.base.generalist.head = f"{trunk}-SC32"
+    trunk, _ = paper.widths(config.base)
+    config.base.generalist.head = f"FC{trunk}-SC32"
     by_vertical = {"answers": "verticals"}
     config.structures = {
         "verticals": by_vertical,
         "verticals_at_random": {**by_vertical, "permuted": True},
         **{name: config.structures[name] for name in ("classifier_anew", "longer")},
     }
-    config.claims = tuple(
-        (*claim, metric) for metric in ("mean_vertical_ap", "top1") for claim in CLAIMS
-    )
+    config.claims = paper.measured_by(CLAIMS, "mean_vertical_ap", "top1")
     return config
