@@ -47,7 +47,7 @@ class Checkpoints:
 
     def __init__(self, directory: pathlib.Path, keep: int = 2, owner: str = ""):
         self._directory, self._owner = directory.resolve(), owner
-        hosts.first_alone(lambda: _set_damaged_aside(self._directory, owner))
+        hosts.first_alone(lambda: _tidy(self._directory, keep, owner))
         _number_operations_alike()
         self._checkpointer = ocp.training.Checkpointer(
             self._directory,
@@ -204,6 +204,13 @@ def _damage(path: pathlib.Path, owner: str) -> str:
         if what:
             return f"{path / name} is damaged: {what}"
     return ""
+
+
+def _tidy(directory: pathlib.Path, keep: int, owner: str) -> None:
+    """Leaves the states that would lie in a directory if nobody had disturbed those who wrote."""
+    _set_damaged_aside(directory, owner)
+    for step in _steps(directory)[:-keep]:  # Who saved a newer one was killed before it removed it.
+        artifacts.remove(directory / str(step))
 
 
 def _set_damaged_aside(directory: pathlib.Path, owner: str) -> None:

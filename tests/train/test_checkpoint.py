@@ -55,6 +55,16 @@ def test_the_latest_two_are_kept(tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir() if path.is_dir()) == ["3", "4"]
 
 
+def test_what_a_killed_process_did_not_come_to_remove_is_removed(tmp_path):
+    """It was killed between its last save and the removal of the state before the kept ones."""
+    with Checkpoints(tmp_path, keep=3) as checkpoints:
+        for step in (1, 2, 3):
+            checkpoints.save(step, make_state(step))
+    with Checkpoints(tmp_path, keep=2) as checkpoints:
+        checkpoints.save(3, checkpoints.restore(make_state()))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["2", "3"]
+
+
 def test_saving_a_step_again_does_nothing(tmp_path):
     with Checkpoints(tmp_path) as checkpoints:
         checkpoints.save(3, make_state(3))
