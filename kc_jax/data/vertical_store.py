@@ -9,6 +9,7 @@ docs/soft_target_store.md describes every field.
 import io
 import math
 import pathlib
+import tokenize
 import zlib
 from collections.abc import Iterable, Iterator
 
@@ -22,6 +23,10 @@ RECORDS, INDEX = "records.npy", "index.npz"
 MADE_BY = "write_soft_targets (or import_soft_targets)"
 FORMAT_VERSION = 2
 BLOCK_ROWS = 256  # Small enough that a read of one record checks 64 KiB.
+# What NumPy makes of a file without its header, which it reads as Python.
+UNREADABLE = (
+    OSError, ValueError, EOFError, OverflowError, SyntaxError, tokenize.TokenError,
+)
 
 
 class DamagedStoreError(UserError, RuntimeError):
@@ -229,8 +234,8 @@ class VerticalStore:
     def _map_records(self, path: pathlib.Path, shape: tuple[int, ...]) -> np.ndarray:
         try:
             records = np.load(path, mmap_mode="r")
-        except (OSError, ValueError, EOFError) as error:
-            raise self._damaged(path, str(error)) from None
+        except UNREADABLE as error:
+            raise self._damaged(path, f"it cannot be read: {error}") from None
         if (records.shape, records.dtype) != (shape, np.uint8):
             found = f"{records.dtype}{records.shape}"
             raise self._damaged(path, f"it holds {found}; expected uint8{shape}")

@@ -153,6 +153,24 @@ def test_no_changed_byte_of_the_index_goes_unseen(directory):
             opened(directory)
 
 
+def test_no_bit_of_the_header_turns_over_unseen_or_ends_otherwise(directory):
+    """NumPy parses it as Python, which fails in many ways where it is none."""
+    path = directory / vertical_store.RECORDS
+    whole, wanted, harmless = path.read_bytes(), opened(directory)(*everything()), 0
+    num_bytes = len(whole) - np.load(path, mmap_mode="r").size
+    for bit in range(8 * num_bytes):
+        changed = bytearray(whole)
+        changed[bit // 8] ^= 1 << bit % 8
+        path.write_bytes(changed)
+        try:
+            found = opened(directory)(*everything())
+        except DamagedStoreError:
+            continue
+        np.testing.assert_array_equal(found, wanted)
+        harmless += 1
+    assert harmless < num_bytes / 8
+
+
 def test_stores_of_the_former_format_are_refused(directory):
     manifest = artifacts.read_json(directory / artifacts.MANIFEST)
     manifest["inputs"]["format_version"] = 1
