@@ -10,7 +10,7 @@ from rich.table import Table
 from kc_jax import artifacts
 from kc_jax.config import Config, ConfigError
 from kc_jax.data import sources
-from kc_jax.stages import evaluate, judging, networks
+from kc_jax.stages import evaluate, finished, judging, networks
 from kc_jax.stages.judging import TestSet
 from kc_jax.stages.report_text import percent
 from kc_jax.workdir import Workdir
@@ -34,7 +34,7 @@ def run(config: Config, workdir: Workdir) -> bool:
     source = sources.open_source(data, config.data.judged_on)
     test = TestSet(source, space, data.test_views)
     did_any, methods = False, {}
-    for network in evaluate.single_networks(config, workdir, own):
+    for network in finished.single_networks(config, workdir, own):
         directory = workdir.evaluation_given / network.title
         inputs = {
             "network": network.fingerprint,
@@ -55,7 +55,7 @@ def run(config: Config, workdir: Workdir) -> bool:
 
 
 def _judge(
-    config: Config, network: evaluate.Network, test: TestSet, column_of_class: np.ndarray, directory
+    config: Config, network: finished.Network, test: TestSet, column_of_class: np.ndarray, directory
 ) -> dict:
     everything = np.arange(len(test.source))
     with judging.vertical_judges(test, range(test.space.num_verticals), directory) as verticals:
