@@ -24,6 +24,7 @@ def get_config(data: str = "glyphs"):
             ("own bottlenecks are better than one as wide", "sc", "generalist"),
             ("own bottlenecks are better than one of as many parameters", "sc", "wide"),
             ("so they are with half D", "sc_half_d", "wide_half_d"),
+            ("half D improves own bottlenecks", "sc_half_d", "sc"),
             ("half D improves the wide bottleneck", "wide_half_d", "wide"),
             ("twice the images improve the generalist", "longer", "generalist"),
         ), "mean_vertical_ap", "top1") + (
