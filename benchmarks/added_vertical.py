@@ -54,7 +54,7 @@ def learn(images: pathlib.Path, workdir: Workdir, **training) -> list[float]:
         "source": "folder", "directory": str(images), "prepared": f"{images}_packed",
         "image_key": "path", "label_key": "label",
     })
-    options.student.update({"num_epochs": _EPOCHS.value, **training})
+    options.student.update({"num_epochs": _EPOCHS.value, "init_from": "scratch", **training})
     options.running.update({"log_every_steps": 1, "sinks": ()})
     runner.run_stages(config.build(options), workdir, ["train_student", "evaluate"])
     log = hooks.read_metrics(workdir.student("student") / artifacts.METRICS)

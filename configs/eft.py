@@ -28,12 +28,13 @@ def get_config(preset: str = "embedded"):
 def embedded(config):
     """About 1,000 characters in 20 verticals, from fonts that matplotlib installs.
 
-    The student has verticals' own bottlenecks and learns from labels, which did best here
-    (docs/results/glyphs.md). Soft targets are written all the same, a view for every epoch, for
-    --config.student.distill_weight=0.5 --config.student.name=….
+    The student starts from the generalist, as the specialists do, has verticals' own bottlenecks
+    and learns from labels, which did best (docs/results/starts.md). Soft targets are written all
+    the same, a view for every epoch, for --config.student.distill_weight=0.5
+    --config.student.name=….
     """
     config.generalist.head = "FC256-FC32"
-    config.student.head = "FC256-SC32"
+    config.student.update({"head": "FC256-SC32", "init_from": "generalist"})
     config.teachers.label_smearing = False  # Ancestors in soft targets cost points.
     config.soft_targets.num_views = 20
     return config
@@ -43,7 +44,7 @@ def embedded_full(config):
     """All 4,492 characters that those fonts draw, in 21 verticals."""
     config.data.variant = "embedded_full"
     config.generalist.head = "FC512-FC32"
-    config.student.head = "FC512-SC32"
+    config.student.update({"head": "FC512-SC32", "init_from": "generalist"})
     config.teachers.head = "FC512-FC256"
     for training in (config.generalist, config.teachers, config.student):
         training.num_epochs = 10.0
@@ -63,7 +64,7 @@ def glyph100k(config):
     config.data.update({"variant": "glyph100k", "test_views": 1, "on_device": True})
     config.generalist.head = "FC1024-FC128"
     config.teachers.head = "FC1024-FC512"
-    config.student.head = "FC1024-SC128"
+    config.student.update({"head": "FC1024-SC128", "init_from": "generalist"})
     for training in (config.generalist, config.teachers, config.student):
         training.num_epochs = 3.0
         training.batch_size = 256

@@ -8,9 +8,9 @@ python -m kc_jax.study --config=configs/study/table4.py:glyphs_full
 python -m kc_jax.study --config=configs/study/table4.py:photographs --config.base.data.directory=…
 
 +D is distillation from the specialists, half of it where a student learns from labels as much, +S
-self-paced learning. Every network sees as many images as the generalist. Settings are the best of
-those that configs/study/tuning.py tries on held-out training images; those of all glyphs are those
-of the embedded ones.
+self-paced learning. Every student begins anew and sees as many images as the generalist. Settings
+are the best of those that configs/study/tuning.py tries on held-out training images; those of all
+glyphs are those of the embedded ones.
 """
 
 from collections.abc import Callable, Sequence
@@ -133,4 +133,6 @@ def student(data: str, head: str, weight: float, tuned: str, options: dict) -> d
       tuned: key of `TUNED`'s rates.
       options: more.
     """
-    return at_rate(TUNED[data][tuned], {"head": head, "distill_weight": weight, **options})
+    return at_rate(TUNED[data][tuned], {
+        "head": head, "distill_weight": weight, "init_from": "scratch", **options,
+    })
