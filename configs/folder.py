@@ -11,8 +11,12 @@ Cost, three trainings of 20 epochs: at 224 pixels Inception-V2 takes 1.94 G mult
 forward (`--stages=describe`), so it wants an accelerator. `small` is for a look on a CPU:
 2 busy cores trained 190 images of 64 pixels a second, which is about 3 hours for 30,000 images.
 Rates and student of `small` are those that did best on 3,450 photographs of 46 classes at 32 pixels
-(docs/results/photographs.md); those of `photographs` were not searched for. There training twice as
-long gave more than all parts of the method: with more epochs, store as many views.
+(docs/results/photographs.md, starts.md); rates of `photographs` were not searched for. The student
+starts from the generalist and learns from labels: soft targets cost a point of AP from there. Where
+you ask them all the same, store as many views as there are epochs:
+
+  --stages=train_generalist,train_teachers,write_soft_targets,train_student,evaluate,report,export \
+  --config.student.name=distilled --config.student.distill_weight=0.5
 """
 
 from configs import common
@@ -30,7 +34,8 @@ def get_config(preset: str = "photographs"):
     config = common.get_config("folder" if preset == "photographs" else f"folder_{preset}")
     common.photographs(config, num_classes=1000, num_verticals=20)
     config.data.update({"source": "folder", "image_key": "path", "label_key": "label"})
-    # The student learns from labels, unless a preset says otherwise: nobody reads soft targets.
+    config.student.init_from = "generalist"
+    # The student learns from labels: nobody reads soft targets. Specialists are for comparison.
     config.stages = (
         "train_generalist", "train_teachers", "train_student", "evaluate", "report", "export",
     )
@@ -38,7 +43,7 @@ def get_config(preset: str = "photographs"):
 
 
 def photographs(config):
-    """Inception-V2 at 224 pixels, 20 epochs in batches of 64; the student learns from labels."""
+    """Inception-V2 at 224 pixels, 20 epochs in batches of 64."""
     common.inception(config, base="mixed_5c")
     config.generalist.head = "FC1024-FC64"
     config.teachers.head = "FC1024-FC256"
@@ -49,16 +54,12 @@ def photographs(config):
 
 
 def small(config):
-    """A small network at 64 pixels, 20 epochs in batches of 32.
-
-    Half of the student's loss is soft targets, a stored view for every epoch.
-    """
+    """A small network at 64 pixels, 20 epochs in batches of 32."""
     config.data.image_size = 64
     config.generalist.head = "FC256-FC32"
     config.generalist.optimizer.learning_rate = 0.04
     config.teachers.head = "FC256-FC128"
-    config.student.update({"head": "FC256-SC32", "distill_weight": 0.5})
+    config.student.head = "FC256-SC32"
     config.student.optimizer.learning_rate = 0.04
-    config.soft_targets.num_views = 20
-    config.stages = (*config.stages[:2], "write_soft_targets", *config.stages[2:])
+    config.soft_targets.num_views = 20  # If any are asked for: a view for every epoch.
     return config
