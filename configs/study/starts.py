@@ -6,14 +6,15 @@ python -m kc_jax.study --config=configs/study/starts.py:photographs \
 
 The pipeline has a trained generalist, so a student that takes its backbone and trunk costs nothing
 more. ``…_on`` start there, ``…_longer`` begin anew and see twice as many images: both end with
-twice the generalist's images behind them. ``sc`` begins anew and sees as many as the generalist.
+twice the generalist's images behind them. ``sc`` begins anew and sees as many as the generalist;
+``wide`` has one shared bottleneck of as many parameters as the own ones (controls.py).
 """
 
-from configs.study import paper
+from configs.study import controls, paper
 
 
 def get_config(data: str = "glyphs"):
-    """Gives the study; of `paper.DATA`."""
+    """Gives the study; of `paper.DATA`, those in `controls.EQUAL`."""
     return paper.study(
         "Starts", data, ("sc",), _further, methods_figure=True,
         claims=paper.measured_by((
@@ -22,8 +23,10 @@ def get_config(data: str = "glyphs"):
             ("it is better than twice as long anew, half D", "sc_half_d_on",
              "sc_half_d_longer"),
             ("half D pays from there", "sc_half_d_on", "sc_on"),
+            ("half D pays from there, wide bottleneck", "wide_half_d_on", "wide_on"),
             ("half D pays anew, twice as long", "sc_half_d_longer", "sc_longer"),
             ("own bottlenecks pay from there", "sc_on", "fc_on"),
+            ("so they do against one of as many parameters", "sc_on", "wide_on"),
             ("own bottlenecks from there beat a generalist of as many images", "sc_on", "longer"),
         ), "mean_vertical_ap", "top1") + (
             ("specialists are better than own bottlenecks from there", "specialists", "sc_on"),
@@ -38,10 +41,12 @@ def _further(data: str, trunk: int, bottleneck: int):
     fc = (f"FC{trunk}-FC{bottleneck}", 0.0, "labels")
     sc = (f"FC{trunk}-SC{bottleneck}", 0.0, "labels")
     half_d = (f"FC{trunk}-SC{bottleneck}", 0.5, "half_d")
+    wide = f"FC{trunk}-FC{controls.EQUAL[data]}"
     return {
         name: paper.student(data, *method, options) for name, method, options in (
             ("fc_on", fc, on), ("longer", fc, longer),
             ("sc_on", sc, on), ("sc_longer", sc, longer),
             ("sc_half_d_on", half_d, on), ("sc_half_d_longer", half_d, longer),
+            ("wide_on", (wide, 0.0, "labels"), on), ("wide_half_d_on", (wide, 0.5, "half_d"), on),
         )
     }
