@@ -113,7 +113,7 @@ def test_tables_of_the_same_data_have_networks_of_the_same_name_in_common():
         for name in plan.students:
             built = study.cell_config(plan, 0, name)
             assert seen.setdefault(name, built) == built
-    assert len(seen) == 24
+    assert len(seen) == 26
 
 
 def test_table_6_has_bottlenecks_of_one_width():
