@@ -82,7 +82,7 @@ TABLES = [table1, table2, table3, table4, recipe, figure5, table6]
 
 @pytest.mark.parametrize("plan", [
     *(table.get_config(data) for table in TABLES for data in paper.DATA),
-    *(plan.get_config(data) for plan in (controls, starts) for data in controls.EQUAL),
+    *(plan.get_config(data) for plan in (controls, starts) for data in paper.EQUAL),
     *map(conditions.get_config, conditions.CONDITIONS),
     *map(tolerance.get_config, ("glyphs", "photographs")),
     verticals.get_config(),

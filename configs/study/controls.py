@@ -11,13 +11,9 @@ many images, which is what the specialists have seen, for they start from the ge
 
 from configs.study import paper
 
-EQUAL = {"glyphs": 154, "photographs": 141}  # Units that cost what SC32 does.
-
 
 def get_config(data: str = "glyphs"):
-    """Gives the study; of `paper.DATA`, those in `EQUAL`."""
-    if data not in EQUAL:
-        raise ValueError(f"data {data!r} are not controlled; expected one of {', '.join(EQUAL)}")
+    """Gives the study; of `paper.DATA`, those in `paper.EQUAL`."""
     return paper.study(
         "Controls", data, ("sc", "sc_half_d"), _further, methods_figure=True,
         claims=paper.measured_by((
@@ -35,7 +31,7 @@ def get_config(data: str = "glyphs"):
 
 def _further(data: str, trunk: int, bottleneck: int):
     """Gives the networks that no other table has."""
-    wide = f"FC{trunk}-FC{EQUAL[data]}"
+    wide = paper.wide_head(data, trunk)
     fc = f"FC{trunk}-FC{bottleneck}"
     epochs = paper.DATA[data]().generalist.num_epochs
     return {

@@ -10,11 +10,11 @@ twice the generalist's images behind them. ``sc`` begins anew and sees as many a
 ``wide`` has one shared bottleneck of as many parameters as the own ones (controls.py).
 """
 
-from configs.study import controls, paper
+from configs.study import paper
 
 
 def get_config(data: str = "glyphs"):
-    """Gives the study; of `paper.DATA`, those in `controls.EQUAL`."""
+    """Gives the study; of `paper.DATA`, those in `paper.EQUAL`."""
     return paper.study(
         "Starts", data, ("sc",), _further, methods_figure=True,
         claims=paper.measured_by((
@@ -41,7 +41,7 @@ def _further(data: str, trunk: int, bottleneck: int):
     fc = (f"FC{trunk}-FC{bottleneck}", 0.0, "labels")
     sc = (f"FC{trunk}-SC{bottleneck}", 0.0, "labels")
     half_d = (f"FC{trunk}-SC{bottleneck}", 0.5, "half_d")
-    wide = f"FC{trunk}-FC{controls.EQUAL[data]}"
+    wide = paper.wide_head(data, trunk)
     return {
         name: paper.student(data, *method, options) for name, method, options in (
             ("fc_on", fc, on), ("longer", fc, longer),
