@@ -89,6 +89,7 @@ def get_config(name: str) -> ml_collections.ConfigDict:
         "hold_out": False,
         "validation_share": 0.2,
         "label_noise": 0.0,
+        "labelled_share": 1.0,
         "synthetic": False,
         "num_records": 6_400,
         "read_threads": 1,

@@ -103,6 +103,8 @@ class Data:
       validation_share: of the training records, the part that is held out, by hash.
       label_noise: of the training records, the part whose labels are swapped for others of their
         verticals, to see what methods make of wrong labels; judged images keep theirs.
+      labelled_share: of the training records, the part whose labels are known, by hash; of the
+        others the verticals alone are, so that soft targets teach them and nothing else does.
       synthetic: nothing is read: noise takes the place of images, and every network is trained on
         one batch that lies on the device. For timing; works without images, as with ``declared``.
       num_records: of a split, where ``synthetic``; otherwise the source says.
@@ -141,6 +143,7 @@ class Data:
     hold_out: bool
     validation_share: Share
     label_noise: Share
+    labelled_share: Share
     synthetic: bool
     num_records: Positive
     read_threads: Positive

@@ -18,8 +18,9 @@ STRINGS = {
     "answers": "network", "similarity": "confusions", "attach": "trunk", "learn": "all",
 }
 NUMBERS = {"model": 1, "momentum": 0.9, "distill_weight": 0.0, "warmup": 0.1, "seed": 0,
-           "validation_share": 0.2, "test_share": 0.2, "label_noise": 0.2, "wanted_precision": 0.9,
-           "balance_strength": 0.5, "confidence": 0.6, "label_smearing": False}
+           "validation_share": 0.2, "test_share": 0.2, "label_noise": 0.2, "labelled_share": 0.2,
+           "wanted_precision": 0.9, "balance_strength": 0.5, "confidence": 0.6,
+           "label_smearing": False}
 LISTS = {"init_parts": ("backbone",), "sinks": ("wandb",), "milestones": (0.5, 0.75),
          "widths": (8, 8)}
 

@@ -83,7 +83,10 @@ TABLES = [table1, table2, table3, table4, recipe, figure5, table6]
 @pytest.mark.parametrize("plan", [
     *(table.get_config(data) for table in TABLES for data in paper.DATA),
     *(plan.get_config(data) for plan in (controls, starts) for data in paper.EQUAL),
-    *map(conditions.get_config, conditions.CONDITIONS),
+    *(
+        conditions.get_config(condition + data)
+        for condition in conditions.CONDITIONS for data in ("", ",photographs")
+    ),
     *map(tolerance.get_config, ("glyphs", "photographs")),
     verticals.get_config(),
     *(
@@ -114,6 +117,17 @@ def test_tables_of_the_same_data_have_networks_of_the_same_name_in_common():
             built = study.cell_config(plan, 0, name)
             assert seen.setdefault(name, built) == built
     assert len(seen) == 26
+
+
+def test_where_labels_are_few_all_see_as_many_images():
+    plan = conditions.get_config("few")
+    few = study.cell_config(plan, 0, "sc_on", "few")
+    soft = study.cell_config(plan, 0, "sc_half_d_on", "few")
+    assert few.data.labelled_share == 0.2
+    for network in (few.generalist, few.teachers, few.student):
+        assert network.num_epochs * few.data.labelled_share == soft.student.num_epochs == 20
+    with pytest.raises(ValueError, match="'fewer' is unknown; expected one of wrong, few"):
+        conditions.get_config("fewer")
 
 
 def test_table_6_has_bottlenecks_of_one_width():

@@ -1,45 +1,66 @@
-"""Where does distillation pay? Glyphs with wrong labels, or specialists that know ancestors.
+"""Where does distillation pay? Wrong labels, few labels, or specialists that know ancestors.
 
 python -m kc_jax.study --config=configs/study/conditions.py:wrong --workdir=runs/paper_glyphs
-python -m kc_jax.study --config=configs/study/conditions.py:ancestors --workdir=runs/paper_glyphs
+python -m kc_jax.study --config=configs/study/conditions.py:few,photographs \
+  --config.base.data.directory=… --workdir=runs/paper_photographs
 
-``wrong``: of three in ten training images the label is swapped within its vertical. ``ancestors``:
-specialists are taught ancestors too (label smearing, as the paper has it). The networks of the
-setting without either are those of recipe.py, if the working directory is the same. Two and a half
-minutes of one core a network.
+``wrong``: of three in ten training images the label is swapped within its vertical. ``few``: one in
+five has a label, of the others the vertical is known, so that soft targets teach them alone; who
+learns from labels sees the labelled ones five times as often, so that all see as many images.
+``ancestors``: specialists are taught ancestors too (label smearing, as the paper has it). Students
+begin anew, as the paper's, or from the generalist (…_on), as the presets'. Without any of it they
+are those of recipe.py and starts.py. About three minutes of one core a network.
 """
 
-import ml_collections
-
-from configs import eft
 from configs.study import paper
 
 CONDITIONS = {
     "wrong": {"data": {"label_noise": 0.3}},
+    "few": {"data": {"labelled_share": 0.2}},
     "ancestors": {"teachers": {"label_smearing": True}},
 }
+# What students learn from: the weight of soft targets, and the key of their rate.
+TAUGHT = {"sc": (0.0, "labels"), "sc_half_d": (0.5, "half_d"), "sc_d": (1.0, "d")}
 
 
-def get_config(condition: str = "wrong"):
-    """Gives the study of a condition, a key of `CONDITIONS`."""
+def get_config(preset: str = "wrong"):
+    """Gives the study of a condition.
+
+    Args:
+      preset: a key of `CONDITIONS`, and after a comma one of `paper.DATA`; glyphs without one.
+    """
+    condition, _, data = preset.partition(",")
     if condition not in CONDITIONS:
         raise ValueError(
             f"condition {condition!r} is unknown; expected one of {', '.join(CONDITIONS)}"
         )
-    config = ml_collections.ConfigDict()
-    config.name = "paper_glyphs"
-    config.title = f"Where distillation pays: {condition}"
-    config.base = eft.get_config("embedded")
-    config.seeds = (0, 1, 2)
-    config.settings = {"right": {}, condition: CONDITIONS[condition]}
-    config.students = paper.students_of(("fc_d", "sc", "sc_d", "sc_half_d"), config.base)
-    config.claims = tuple(
-        (f"{words}: {setting}", f"{setting}/{better}", f"{setting}/{other}")
-        for setting in config.settings
-        for words, better, other in (
-            ("all D pays with a shared bottleneck", "fc_d", "generalist"),
-            ("all D pays with own bottlenecks", "sc_d", "sc"),
-            ("half D pays with own bottlenecks", "sc_half_d", "sc"),
-        )
+    changes = CONDITIONS[condition]
+    longer = 1 / changes.get("data", {}).get("labelled_share", 1.0)
+
+    def students(data, trunk, bottleneck):
+        return _students(data, f"FC{trunk}-SC{bottleneck}", longer)
+
+    config = paper.study(
+        f"Where distillation pays: {condition}", data or "glyphs", (), students,
+        claims=tuple(
+            (f"{words}, {start}", f"{condition}/{better}{ending}", f"{condition}/sc{ending}")
+            for start, ending in (("begun anew", ""), ("from the generalist", "_on"))
+            for words, better in (("half D pays", "sc_half_d"), ("all D pays", "sc_d"))
+        ),
     )
+    config.settings = {condition: changes}
+    for network in (config.base.generalist, config.base.teachers):
+        network.num_epochs *= longer
     return config
+
+
+def _students(data: str, head: str, longer: float) -> dict[str, dict]:
+    """Gives students by name; those of labels alone see their images ``longer`` times as often."""
+    epochs = paper.DATA[data]().generalist.num_epochs
+    starts = {"": {}, "_on": {"init_from": "generalist", "init_parts": ("backbone", "trunk")}}
+    return {
+        f"{name}{ending}": paper.student(data, head, weight, tuned, {
+            **start, "num_epochs": epochs if weight else epochs * longer,
+        })
+        for ending, start in starts.items() for name, (weight, tuned) in TAUGHT.items()
+    }

@@ -45,6 +45,8 @@ class Source:
       read: maps a record's index to its image, u8[H, W, channels].
       fingerprint: of records, labels and their order.
       keys: each record's name, such as the path of its file; None names records by their index.
+      is_labelled: bool[n], whether a record's labels are known to those who learn; None where all
+        are.
     """
 
     split: str
@@ -52,6 +54,7 @@ class Source:
     read: Callable[[int], np.ndarray]
     fingerprint: str
     keys: Sequence[str] | None = None
+    is_labelled: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -59,6 +62,13 @@ class Source:
     def key(self, record: int) -> str:
         """Gives the name of a record."""
         return str(record) if self.keys is None else self.keys[record]
+
+    @property
+    def labelled(self) -> np.ndarray:
+        """Lists the records whose labels are known: i64[n]."""
+        return np.arange(len(self)) if self.is_labelled is None else np.flatnonzero(
+            self.is_labelled
+        )
 
     def records_of(self, space: LabelSpace, vertical_id: int) -> np.ndarray:
         """Lists the records with a label in a vertical (F_map, Gao et al. 2017): i64[n]."""
@@ -118,7 +128,7 @@ def open_source(data: Data, split: str) -> Source:
     """Opens the records of a split, preparing the data where that was not done yet.
 
     Where the configuration judges on ``validation`` or holds it out, it is taken out of ``train``,
-    which alone has wrong labels where the configuration wants them.
+    which alone has unknown and wrong labels where the configuration wants them.
 
     Args:
       data: the configuration's part.
@@ -149,6 +159,8 @@ def open_source(data: Data, split: str) -> Source:
     ))
     if (data.hold_out or data.judged_on == VALIDATION) and stored == "train":
         source = _without_or_only(source, split, data.validation_share)
+    if data.labelled_share < 1 and split == "train":
+        source = _partly_labelled(source, data.labelled_share)
     if data.label_noise and split == "train":
         labels = label_noise.swap_labels(source.labels, space, data.label_noise, data.seed)
         source = _relabelled(source, labels, artifacts.fingerprint(labels))
@@ -170,6 +182,13 @@ def _renumbered(source: Source, space: LabelSpace, new_ids: np.ndarray) -> Sourc
 def _relabelled(source: Source, labels: tuple[tuple[int, ...], ...], reason: str) -> Source:
     digest = artifacts.fingerprint([source.fingerprint, reason])
     return dataclasses.replace(source, labels=labels, fingerprint=digest)
+
+
+def _partly_labelled(train: Source, share: float) -> Source:
+    """Gives the records with the labels of a share of them known; every class keeps one."""
+    is_labelled = ~validation.held_out(train.labels, 1 - share)
+    digest = artifacts.fingerprint([train.fingerprint, np.flatnonzero(is_labelled).tolist()])
+    return dataclasses.replace(train, is_labelled=is_labelled, fingerprint=digest)
 
 
 def _without_or_only(train: Source, split: str, share: float) -> Source:

@@ -29,7 +29,7 @@ def label_targets(labels: Sequence[Sequence[int]]) -> Targets:
     }
 
 
-def mix(labels: Targets, soft: SoftTargets, weight: float) -> Targets:
+def mix(labels: Targets, soft: SoftTargets, weight: np.ndarray) -> Targets:
     """Mixes labels with soft targets.
 
     The sigmoid loss is linear in its targets, so this is also the mixture of the two losses.
@@ -37,16 +37,21 @@ def mix(labels: Targets, soft: SoftTargets, weight: float) -> Targets:
     Args:
       labels: targets of weight 1 − ``weight``.
       soft: targets of weight ``weight``.
-      weight: in [0, 1]; 1 is Eq. 2 of Gao et al. (2017).
+      weight: f64[n], in [0, 1], of each record; 1 is Eq. 2 of Gao et al. (2017).
     """
+    weight_of_soft = np.asarray(weight)[:, None].astype(np.float32)
+    weight_of_hard = (1.0 - np.asarray(weight))[:, None].astype(np.float32)
 
     def mixed(record_ids, views):
         hard = labels(record_ids, views)
         soft_ids, soft_probs = soft(record_ids, views)
-        probs = [(1.0 - weight) * hard["target_probs"], weight * soft_probs]
+        probs = [
+            weight_of_hard[record_ids] * hard["target_probs"],
+            weight_of_soft[record_ids] * soft_probs,
+        ]
         return {
             "target_ids": np.concatenate([hard["target_ids"], soft_ids], axis=-1),
-            "target_probs": np.concatenate(probs, axis=-1).astype(np.float32),
+            "target_probs": np.concatenate(probs, axis=-1),
         }
 
     return mixed

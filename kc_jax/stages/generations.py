@@ -79,7 +79,7 @@ def train(config: Config, workdir: Workdir, generation: int) -> bool:
         directory=directory,
         training=options,
         space=space,
-        record_ids=np.arange(len(source)),
+        record_ids=source.labelled,
         targets=tasks.hard_targets(source, space, options),
         seed=seed,
         verticals=tuple(range(space.num_verticals)),

@@ -8,8 +8,6 @@ import functools
 import pathlib
 from collections.abc import Sequence
 
-import numpy as np
-
 from kc_jax import artifacts, hosts
 from kc_jax.config import Config, ConfigError, Structure, Training
 from kc_jax.core.auxiliary import AuxiliarySpec
@@ -63,7 +61,7 @@ def run(config: Config, workdir: Workdir) -> bool:
         directory=directory,
         training=trained,
         space=space,
-        record_ids=np.arange(len(source)),
+        record_ids=source.labelled,
         targets=tasks.hard_targets(source, space, trained),
         seed=config.seed,
         verticals=tuple(range(space.num_verticals)),

@@ -1,6 +1,5 @@
 """Trains one network on all classes without the papers' method: the baseline."""
 
-import numpy as np
 
 from kc_jax.config import Config
 from kc_jax.data import sources
@@ -21,7 +20,7 @@ def run(config: Config, workdir: Workdir) -> bool:
         directory=workdir.generalist,
         training=config.generalist,
         space=space,
-        record_ids=np.arange(len(source)),
+        record_ids=source.labelled,
         targets=tasks.hard_targets(source, space, config.generalist),
         seed=config.seed,
         verticals=tuple(range(space.num_verticals)),

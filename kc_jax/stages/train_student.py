@@ -5,7 +5,7 @@ import sys
 import numpy as np
 
 from kc_jax import artifacts
-from kc_jax.config import Config
+from kc_jax.config import Config, ConfigError, Training
 from kc_jax.data import sources
 from kc_jax.data.soft_target_store import SoftTargetStore
 from kc_jax.data.targets import mix
@@ -18,7 +18,11 @@ def run(config: Config, workdir: Workdir) -> bool:
     """Trains the student; tells whether there was anything to do.
 
     Gao et al. (2017), Eq. 2, with `config.student.distill_weight` of soft targets and the rest of
-    labels: 1 is the paper's student, 0 one that learns from labels alone.
+    labels: 1 is the paper's student, 0 one that learns from labels alone. An image whose labels are
+    not known (`config.data.labelled_share`) has soft targets alone.
+
+    Raises:
+      ConfigError: classes are to be balanced whose images are not known.
     """
     space = sources.load_label_space(config.data)
     source = sources.open_source(config.data, "train")
@@ -37,16 +41,20 @@ def run(config: Config, workdir: Workdir) -> bool:
             f"soft targets in {workdir.soft_targets} are not read", file=sys.stderr,
         )
     targets, num_views = tasks.hard_targets(source, space, student), None
+    records = source.labelled
     if student.distill_weight:
+        _check_balance(student, source)
         soft = SoftTargetStore(workdir.soft_targets, space, store)
-        targets = mix(targets, soft, student.distill_weight)
-        num_views = soft.num_views
+        weight = np.ones(len(source))
+        weight[source.labelled] = student.distill_weight
+        targets = mix(targets, soft, weight)
+        records, num_views = np.arange(len(source)), soft.num_views
     task = tasks.Task(
         title=student.name,
         directory=directory,
         training=student,
         space=space,
-        record_ids=np.arange(len(source)),
+        record_ids=records,
         targets=targets,
         num_views=num_views,
         seed=config.seed,
@@ -54,3 +62,12 @@ def run(config: Config, workdir: Workdir) -> bool:
     )
     training.train_network(config, task, workdir)
     return True
+
+
+def _check_balance(student: Training, source: sources.Source) -> None:
+    if student.balance == "class" and len(source.labelled) < len(source):
+        raise ConfigError(
+            "config.student.balance is 'class', but the classes of "
+            f"{len(source) - len(source.labelled)} of {len(source)} training images are not known; "
+            "set it to 'vertical' or 'none', or config.data.labelled_share to 1"
+        )

@@ -4,6 +4,7 @@ import difflib
 from collections.abc import Sequence
 
 import jax
+import numpy as np
 
 from kc_jax import hosts, run_lock
 from kc_jax.artifacts import safe_name
@@ -89,7 +90,7 @@ def _train(config: Config, workdir: Workdir, vertical_id: int) -> None:
         directory=workdir.teacher(name),
         training=config.teachers,
         space=space.restrict(vertical_id),
-        record_ids=source.records_of(space, vertical_id),
+        record_ids=np.intersect1d(source.records_of(space, vertical_id), source.labelled),
         targets=tasks.hard_targets(source, space, config.teachers, vertical_id),
         seed=config.seed + 1 + vertical_id,
         verticals=(vertical_id,),

@@ -17,10 +17,19 @@ def soft(records, views):
 
 
 def test_a_mixture_weighs_both_sides():
-    ids, probs = mix(label_targets([[4], [], [7]]), soft, 0.75)(RECORDS, VIEWS).values()
+    weight = np.full(3, 0.75)
+    ids, probs = mix(label_targets([[4], [], [7]]), soft, weight)(RECORDS, VIEWS).values()
     np.testing.assert_array_equal(ids, [[7, 3], [4, 5]])
     np.testing.assert_allclose(probs, [[0.25, 0.375], [0.25, 0.1875]])
     assert probs.dtype == np.float32
+
+
+def test_records_have_weights_of_their_own():
+    weight = np.array([1.0, 0.0, 0.3])
+    mixed = mix(label_targets([[4], [], [7]]), soft, weight)(RECORDS, VIEWS)
+    np.testing.assert_array_equal(
+        mixed["target_probs"], np.float32([[0.7, np.float32(0.3) * np.float32(0.5)], [0, 0.25]])
+    )
 
 
 def test_a_teacher_beside_labels_changes_neither():
