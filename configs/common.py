@@ -128,7 +128,7 @@ def get_config(name: str) -> ml_collections.ConfigDict:
         "loss": "softmax", "tolerance": {"confidence": 0.6}, "distill_weight": 0.6,
     })
     config.student = training("FC256-SC8", num_epochs=20.0, learning_rate=0.08)
-    config.student.name = "student"
+    config.student.update({"name": "student", "init_from": "generalist"})
     config.structure = {
         "name": "confusions", "base": "generalist", "answers": "network",
         "similarity": "confusions", "top_k": 100,
@@ -169,7 +169,7 @@ def inception(config: ml_collections.ConfigDict, base: str) -> None:
 
 def as_in_the_paper(config: ml_collections.ConfigDict) -> None:
     """Sets how the paper trains: Adagrad at 0.001, batches of 64, 5 epochs, K = 100."""
-    config.teachers.init_from = "scratch"
+    config.teachers.init_from = config.student.init_from = "scratch"
     config.student.distill_weight = 1.0
     config.student.self_paced.level = "vertical"
     for network in (config.generalist, config.teachers, config.student):

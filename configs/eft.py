@@ -34,7 +34,7 @@ def embedded(config):
     --config.student.name=….
     """
     config.generalist.head = "FC256-FC32"
-    config.student.update({"head": "FC256-SC32", "init_from": "generalist"})
+    config.student.head = "FC256-SC32"
     config.teachers.label_smearing = False  # Ancestors in soft targets cost points.
     config.soft_targets.num_views = 20
     return config
@@ -44,7 +44,7 @@ def embedded_full(config):
     """All 4,492 characters that those fonts draw, in 21 verticals."""
     config.data.variant = "embedded_full"
     config.generalist.head = "FC512-FC32"
-    config.student.update({"head": "FC512-SC32", "init_from": "generalist"})
+    config.student.head = "FC512-SC32"
     config.teachers.head = "FC512-FC256"
     for training in (config.generalist, config.teachers, config.student):
         training.num_epochs = 10.0
@@ -64,7 +64,7 @@ def glyph100k(config):
     config.data.update({"variant": "glyph100k", "test_views": 1, "on_device": True})
     config.generalist.head = "FC1024-FC128"
     config.teachers.head = "FC1024-FC512"
-    config.student.update({"head": "FC1024-SC128", "init_from": "generalist"})
+    config.student.head = "FC1024-SC128"
     for training in (config.generalist, config.teachers, config.student):
         training.num_epochs = 3.0
         training.batch_size = 256

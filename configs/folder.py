@@ -34,7 +34,6 @@ def get_config(preset: str = "photographs"):
     config = common.get_config("folder" if preset == "photographs" else f"folder_{preset}")
     common.photographs(config, num_classes=1000, num_verticals=20)
     config.data.update({"source": "folder", "image_key": "path", "label_key": "label"})
-    config.student.init_from = "generalist"
     # The student learns from labels: nobody reads soft targets. Specialists are for comparison.
     config.stages = (
         "train_generalist", "train_teachers", "train_student", "evaluate", "report", "export",

@@ -31,7 +31,6 @@ def get_config(preset: str = "cifar100"):
     common.photographs(config, num_classes=1000, num_verticals=20)
     config.data.update({"source": "tfds", "dataset": preset})
     config.soft_targets.num_views = 4
-    config.student.init_from = "generalist"  # As did best elsewhere (docs/results/starts.md).
     return presets[preset](config)
 
 

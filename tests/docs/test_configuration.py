@@ -34,7 +34,7 @@ def test_networks_that_differ_are_told_apart():
     defaults = config.build(common.get_config("NAME"))
     paths = ["generalist", "teachers", "student"]
     told = configuration.default("init_from", paths, defaults)
-    assert told == "`'scratch'` (generalist, student), `'generalist'` (teachers)"
+    assert told == "`'scratch'` (generalist), `'generalist'` (teachers, student)"
     assert configuration.default("batch_size", paths, defaults) == "`32`"
 
 
