@@ -32,17 +32,20 @@ def test_cells_change_what_they_say_and_nothing_else(plan):
 
 
 def test_the_table_gives_mean_and_deviation_over_seeds(plan):
-    def metrics(value, top1):
+    def metrics(value, top1, start):
         return {
             "head": "FC4-FC2", "params": 1234, "images_seen": 64, "mean_vertical_ap": value,
             "mean_vertical_top1": 0.5, "top1": top1, "top5": top1, "ancestor_ap": None,
+            "starts_from": start,
         }
 
     results = [
         {"classes": 7, "verticals": 2, "methods": {
-            name: metrics(value + shift, None if name == "specialists" else 0.25)
-            for name, value in [("generalist", 0.2), ("hard", 0.3), ("paced", 0.4),
-                                ("specialists", 0.5)]
+            name: metrics(value + shift, None if name == "specialists" else 0.25, start)
+            for name, value, start in [
+                ("generalist", 0.2, "scratch"), ("hard", 0.3, "scratch"),
+                ("paced", 0.4, "generalist"), ("specialists", 0.5, "generalist"),
+            ]
         }}
         for shift in (0.0, 0.1)
     ]
@@ -51,6 +54,8 @@ def test_the_table_gives_mean_and_deviation_over_seeds(plan):
     deviation = np.std([30, 40], ddof=1)
     assert f"| 35.0 ± {deviation:.1f} | 50.0 ± 0.0 | 25.0 ± 0.0 |" in row
     assert row.endswith("| — | 33.3 ± 0.0 | 1,234 | 64 |")
+    paced = next(line for line in lines if line.startswith("| paced"))
+    assert paced.endswith("| 1,234 | 64 after generalist’s |")
     assert [line.split(" | ")[0] for line in lines[4:]] == [
         "| generalist", "| hard", "| paced", "| specialists",
     ]

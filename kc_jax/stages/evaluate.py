@@ -1,7 +1,7 @@
 """Judges generalist, students and specialists on the test images, or on those held out."""
 
 import pathlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 
@@ -177,8 +177,14 @@ def _size(config: Config, judged: list[Network]) -> dict:
         "params": sum(manifest["params"] for manifest in manifests),
         "multiply_adds": sum(counting.count(config, model)["multiply_adds"] for model in models),
         "images_seen": sum(manifest["images_seen"] for manifest in manifests),
+        "starts_from": _start_of(manifests[0]["inputs"]),
         "head": manifests[0]["inputs"]["training"]["head"],
     }
+
+
+def _start_of(inputs: Mapping) -> str:
+    """Names the network that one started from: that which heads grew on, or the configured one."""
+    return inputs["base"]["name"] if "base" in inputs else inputs["training"]["init_from"]
 
 
 def predictions(

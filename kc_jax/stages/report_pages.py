@@ -226,6 +226,7 @@ def _environment() -> jinja2.Environment:
     environment.policies["json.dumps_kwargs"] = {"ensure_ascii": False, "separators": (",", ":")}
     environment.filters.update(
         percent=report_text.percent, plain=figures.plain, count=lambda n: f"{n:,}",
+        images_seen=report_text.images_seen,
         data_uri=data_uri, is_tiny=_is_tiny,
     )
     return environment

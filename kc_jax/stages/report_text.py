@@ -94,6 +94,17 @@ def percent(value: float | None) -> str:
     return "–" if value is None or math.isnan(value) else f"{100 * value:.1f}"
 
 
+def images_seen(metrics: Mapping) -> str:
+    """Writes how many images a network has learnt from, and whose else are behind it.
+
+    Args:
+      metrics: what evaluate found of a network.
+    """
+    start = metrics.get("starts_from", "scratch")
+    after = "" if start == "scratch" else f" after {start}’s"
+    return f"{metrics['images_seen']:,}{after}"
+
+
 def gap_line(results: Results) -> str:
     """Says in a line which share of the gap is closed."""
     if not results.has_gap:

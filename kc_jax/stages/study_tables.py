@@ -5,6 +5,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from kc_jax.stages import report_text
+
 METRICS = {
     "mean_vertical_ap": "mean AP",
     "mean_vertical_top1": "top-1 in vertical",
@@ -52,7 +54,7 @@ def students_table(title: str, students: Sequence[str], results: Sequence[Mappin
         cells.append(_percent([_closed(result["methods"], method) for result in results]))
         lines.append(
             f"| {method} | {runs[0]['head']} | {' | '.join(cells)} | {runs[0]['params']:,} | "
-            f"{runs[0]['images_seen']:,} |"
+            f"{report_text.images_seen(runs[0])} |"
         )
     return "\n".join(lines) + "\n"
 

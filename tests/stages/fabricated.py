@@ -35,7 +35,9 @@ def fabricate(workdir: Workdir, verticals=VERTICALS, *, student=0.05, specialist
     methods = {
         "generalist": method(0, 1_000_001, verticals, **overall),
         "labels_only": method(0.02, 1_000_002, verticals, **overall),
-        "student": method(student, 1_500_003, verticals, **overall),
+        "student": method(
+            student, 1_500_003, verticals, starts_from="generalist", **overall
+        ),
         "specialists": method(specialists, 9_000_004, verticals, top1=None, top5=None,
                               ece_before=None, ece_after=None),
     }
