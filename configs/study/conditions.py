@@ -6,11 +6,15 @@ python -m kc_jax.study --config=configs/study/conditions.py:few,photographs \
 
 ``wrong``: of three in ten training images the label is swapped within its vertical. ``few``: one in
 five has a label, of the others the vertical is known, so that soft targets teach them alone; who
-learns from labels sees the labelled ones five times as often, so that all see as many images.
-``ancestors``: specialists are taught ancestors too (label smearing, as the paper has it). Students
-begin anew, as the paper's, or from the generalist (…_on), as the presets'. Without any of it they
-are those of recipe.py and starts.py. About three minutes of one core a network.
+learns from labels sees the labelled ones five times as often, so that all see as many images. Its
+control ``few_by_generalist`` has the generalist itself, asked about a vertical at a time, in the
+specialists' place. ``ancestors``: specialists are taught ancestors too (label smearing, as the
+paper has it). Students begin anew, as the paper's, or from the generalist (…_on), as the presets'.
+Without any of it they are those of recipe.py and starts.py. About three minutes of one core a
+network.
 """
+
+import ml_collections
 
 from configs.study import paper
 
@@ -21,6 +25,7 @@ CONDITIONS = {
 }
 # What students learn from: the weight of soft targets, and the key of their rate.
 TAUGHT = {"sc": (0.0, "labels"), "sc_half_d": (0.5, "half_d"), "sc_d": (1.0, "d")}
+STARTS = {"begun anew": "", "from the generalist": "_on"}
 
 
 def get_config(preset: str = "wrong"):
@@ -42,25 +47,47 @@ def get_config(preset: str = "wrong"):
 
     config = paper.study(
         f"Where distillation pays: {condition}", data or "glyphs", (), students,
-        claims=tuple(
-            (f"{words}, {start}", f"{condition}/{better}{ending}", f"{condition}/sc{ending}")
-            for start, ending in (("begun anew", ""), ("from the generalist", "_on"))
-            for words, better in (("half D pays", "sc_half_d"), ("all D pays", "sc_d"))
-        ),
+        claims=_pays(condition),
     )
     config.settings = {condition: changes}
     for network in (config.base.generalist, config.base.teachers):
         network.num_epochs *= longer
+    if condition == "few":
+        control = f"{condition}_by_generalist"
+        config.settings[control] = {**changes, "teachers": _generalist_alone(config.base)}
+        config.claims += tuple(
+            (f"specialists teach better than the generalist, {words}, {start}",
+             f"{condition}/{name}{ending}", f"{control}/{name}{ending}")
+            for start, ending in STARTS.items()
+            for words, name in (("half D", "sc_half_d"), ("all D", "sc_d"))
+        )
     return config
 
 
 def _students(data: str, head: str, longer: float) -> dict[str, dict]:
     """Gives students by name; those of labels alone see their images ``longer`` times as often."""
     epochs = paper.DATA[data]().generalist.num_epochs
-    starts = {"": {}, "_on": {"init_from": "generalist", "init_parts": ("backbone", "trunk")}}
+    options = {"": {}, "_on": {"init_from": "generalist", "init_parts": ("backbone", "trunk")}}
     return {
         f"{name}{ending}": paper.student(data, head, weight, tuned, {
-            **start, "num_epochs": epochs if weight else epochs * longer,
+            **options[ending], "num_epochs": epochs if weight else epochs * longer,
         })
-        for ending, start in starts.items() for name, (weight, tuned) in TAUGHT.items()
+        for ending in STARTS.values() for name, (weight, tuned) in TAUGHT.items()
+    }
+
+
+def _pays(setting: str) -> tuple[tuple[str, str, str], ...]:
+    return tuple(
+        (f"{words}, {start}", f"{setting}/{better}{ending}", f"{setting}/sc{ending}")
+        for start, ending in STARTS.items()
+        for words, better in (("half D pays", "sc_half_d"), ("all D pays", "sc_d"))
+    )
+
+
+def _generalist_alone(base: ml_collections.ConfigDict) -> dict:
+    """Gives options of specialists that are the generalist, but for a step of no length."""
+    return {
+        "head": base.generalist.head, "num_epochs": 1e-6,
+        "init_parts": ("backbone", "trunk", "bottleneck", "logits"),
+        "optimizer": {"learning_rate": 1e-12},
     }

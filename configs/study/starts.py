@@ -5,9 +5,10 @@ python -m kc_jax.study --config=configs/study/starts.py:photographs \
   --config.base.data.directory=… --output=docs/results/starts_photographs.md
 
 The pipeline has a trained generalist, so a student that takes its backbone and trunk costs nothing
-more. ``…_on`` start there, ``…_longer`` begin anew and see twice as many images: both end with
-twice the generalist's images behind them. ``sc`` begins anew and sees as many as the generalist;
-``wide`` has one shared bottleneck of as many parameters as the own ones (controls.py).
+more. ``…_on`` start there, ``sc_whole_on`` with bottleneck and logits too, so that every vertical's
+bottleneck begins as the generalist's; ``…_longer`` begin anew and see twice as many images: both
+end with twice the generalist's images behind them. ``sc`` begins anew and sees as many as the
+generalist; ``wide`` has one shared bottleneck of as many parameters as the own ones (controls.py).
 """
 
 from configs.study import paper
@@ -19,6 +20,7 @@ def get_config(data: str = "glyphs"):
         "Starts", data, ("sc",), _further, methods_figure=True,
         claims=paper.measured_by((
             ("starting from the generalist beats beginning anew, as many steps", "sc_on", "sc"),
+            ("taking bottleneck and logits along is better", "sc_whole_on", "sc_on"),
             ("it is better than twice as long anew, labels", "fc_on", "longer"),
             ("it is better than twice as long anew, half D", "sc_half_d_on",
              "sc_half_d_longer"),
@@ -37,6 +39,7 @@ def get_config(data: str = "glyphs"):
 def _further(data: str, trunk: int, bottleneck: int):
     """Gives each head and loss twice: from the generalist, and anew for twice as long."""
     on = {"init_from": "generalist", "init_parts": ("backbone", "trunk")}
+    whole = {**on, "init_parts": (*on["init_parts"], "bottleneck", "logits")}
     longer = {"num_epochs": 2 * paper.DATA[data]().generalist.num_epochs}
     fc = (f"FC{trunk}-FC{bottleneck}", 0.0, "labels")
     sc = (f"FC{trunk}-SC{bottleneck}", 0.0, "labels")
@@ -45,7 +48,7 @@ def _further(data: str, trunk: int, bottleneck: int):
     return {
         name: paper.student(data, *method, options) for name, method, options in (
             ("fc_on", fc, on), ("longer", fc, longer),
-            ("sc_on", sc, on), ("sc_longer", sc, longer),
+            ("sc_on", sc, on), ("sc_whole_on", sc, whole), ("sc_longer", sc, longer),
             ("sc_half_d_on", half_d, on), ("sc_half_d_longer", half_d, longer),
             ("wide_on", (wide, 0.0, "labels"), on), ("wide_half_d_on", (wide, 0.5, "half_d"), on),
         )
