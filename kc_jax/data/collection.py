@@ -20,6 +20,7 @@ NEEDED_COLUMNS = ("image_key", "label_key")
 COLUMNS = (*NEEDED_COLUMNS, "vertical_key", "id_key", "confidence_key")
 TEST_NAMES = ("test", "validation", "val")
 HELD_OUT = "held_out"
+UNLABELLED = "unlabelled"  # The split of images of which only the verticals are known.
 NAMED = 5  # Examples of each kind.
 
 
@@ -29,8 +30,9 @@ class Entry:
 
     Attributes:
       key: its name, such as the path of its file.
-      split: ``train`` or ``test``; None leaves the choice to a hash of the key.
-      labels: class names, paths or, as numbers, class ids; a slash parts a path.
+      split: ``train``, ``test`` or `UNLABELLED`; None leaves the choice to a hash of the key.
+      labels: class names, paths or, as numbers, class ids; a slash parts a path. Of an image
+        without labels, its verticals, or classes of these.
       load: gives the file's bytes, as they were found; raises OSError where it cannot.
     """
 
@@ -67,7 +69,8 @@ def split_roles(names: Iterable[str], data: Data) -> dict[str, str | None]:
       data: for ``train_split`` and ``test_split``.
 
     Returns:
-      For each split that is used ``train``, ``test``, or None where a hash is to part it.
+      For each split that is used ``train``, ``test``, `UNLABELLED`, or None where a hash is to
+      part it.
 
     Raises:
       ConfigError: the configuration names a split that there is not, or one for both.
@@ -93,7 +96,11 @@ def split_roles(names: Iterable[str], data: Data) -> dict[str, str | None]:
             f"test on another one, or set --config.data.test_split={HELD_OUT}"
         )
     learnt = "train" if test else None
-    return dict.fromkeys(train, learnt) | dict.fromkeys(test, "test")
+    unlabelled = {UNLABELLED}.intersection(names) - {*train, *test}
+    return (
+        dict.fromkeys(train, learnt) | dict.fromkeys(test, "test")
+        | dict.fromkeys(unlabelled, UNLABELLED)
+    )
 
 
 def named_columns(data: Data) -> dict[str, str]:
@@ -124,25 +131,29 @@ def values_of(value: Any) -> list:
 
 
 def labels_of(
-    data: Data, where: str, labels: list, verticals: list, confidences: list
+    data: Data, where: str, role: str | None, labels: list, verticals: list, confidences: list
 ) -> tuple[str | int, ...]:
     """Puts before each label what stands above it, and leaves out those that are not sure.
 
     Args:
       data: for ``min_confidence``.
       where: the record, for the error.
+      role: of its split; see `split_roles`.
       labels: of one record; one that is the empty text is none.
       verticals: one for all labels or one for each; empty where a label space says it.
       confidences: like verticals; empty where all labels are sure.
 
     Returns:
-      The labels, as ``vertical/label`` where verticals are given.
+      The labels, as ``vertical/label`` where verticals are given; of a record without labels the
+      verticals.
 
     Raises:
       ConfigError: there are several verticals or confidences, but not as many as labels; or they
         are of another kind than these are.
     """
     _check_kinds(where, labels, verticals, confidences)
+    if role == UNLABELLED:
+        return tuple(verticals or labels)
     for option, values in (("vertical_key", verticals), ("confidence_key", confidences)):
         if len(values) > 1 and len(values) != len(labels):
             raise ConfigError(

@@ -1,10 +1,10 @@
 """Images packed once, with all that a training needs to know of them.
 
 A folder holds for each split shards ``train-00000-of-00003.array_record``, whose records are
-msgpack of ``key``, ``labels`` (class ids) and ``image`` (the file's bytes as they were found), and
-``index-train.parquet`` with key, labels and SHA-256 of every record, so that opening reads no
-images; ``label_space.json``, and ``label_space.csv`` with the number of images of every class;
-``left_out.csv``; and, written last, ``dataset.json``.
+msgpack of ``key``, ``labels`` (class ids; vertical ids in the split ``unlabelled``) and ``image``
+(the file's bytes as they were found), and ``index-train.parquet`` with key, labels and SHA-256 of
+every record, so that opening reads no images; ``label_space.json``, and ``label_space.csv`` with
+the number of images of every class; ``left_out.csv``; and, written last, ``dataset.json``.
 """
 
 import bisect
@@ -24,6 +24,7 @@ from array_record.python import array_record_data_source, array_record_module
 from kc_jax import artifacts, checksums
 from kc_jax.core import label_space as label_spaces
 from kc_jax.core.label_space import LabelSpace
+from kc_jax.data.collection import UNLABELLED
 from kc_jax.data.selection import Kept
 from kc_jax.errors import UserError
 
@@ -64,7 +65,7 @@ class Packed:
         return label_spaces.read_json(self._checked(LABEL_SPACE))
 
     def index(self, split: str) -> tuple[tuple[str, ...], tuple[tuple[int, ...], ...]]:
-        """Reads the keys and the labels of a split's records.
+        """Reads the keys and the labels of a split's records, as `Kept` has them.
 
         Raises:
           PackedDataError: its file is not as it was written.
@@ -255,7 +256,7 @@ def write_label_csv(
 ) -> None:
     """Writes the label space as CSV, with the images that each class has in every split."""
     found = {split: Counter(c for record in records for c in record.labels)
-             for split, records in splits.items()}
+             for split, records in splits.items() if split != UNLABELLED}
     label_spaces.write_csv(directory / LABEL_CSV, space, {
         split: [counted[c] for c in range(space.num_classes)] for split, counted in found.items()
     })

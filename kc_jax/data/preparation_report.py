@@ -9,7 +9,7 @@ from rich.table import Table
 
 from kc_jax.core.label_space import LabelSpace
 from kc_jax.data import selection
-from kc_jax.data.collection import some
+from kc_jax.data.collection import UNLABELLED, some
 from kc_jax.data.packed import LABEL_CSV, LEFT_OUT, Packed
 from kc_jax.errors import one_line
 
@@ -27,7 +27,9 @@ def report(packed: Packed) -> str:
         "",
         _table(space, labels),
         *_few(space, labels["train"]),
-        *_above_others(space, [ids for records in labels.values() for ids in records]),
+        *_above_others(space, [
+            ids for split, records in labels.items() if split != UNLABELLED for ids in records
+        ]),
         *_left_out(packed, num_records),
         *packed.manifest["notes"],
         f"Images of every class: {packed.directory / LABEL_CSV}",
@@ -40,8 +42,11 @@ def _table(space: LabelSpace, labels) -> str:
     table.add_column("vertical")
     for column in ("classes", *labels):
         table.add_column(column, justify="right")
-    of_vertical = {split: collections.Counter(v for ids in records for v in space.verticals_of(ids))
-                   for split, records in labels.items()}
+    of_vertical = {
+        split: collections.Counter(
+            v for ids in records for v in (ids if split == UNLABELLED else space.verticals_of(ids))
+        ) for split, records in labels.items()
+    }
     for vertical_id, name in enumerate(space.verticals):
         counts = (f"{n[vertical_id]:,}" for n in of_vertical.values())
         table.add_row(name, f"{space.sizes[vertical_id]:,}", *counts)

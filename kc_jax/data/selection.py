@@ -5,14 +5,16 @@ Nothing here depends on the order of the images, except the order of what is kep
 
 import collections
 import dataclasses
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from kc_jax.config import ConfigError
 from kc_jax.core import label_space as label_spaces
 from kc_jax.core.label_space import LabelSpace
 from kc_jax.data import images
+from kc_jax.data.collection import UNLABELLED
 from kc_jax.data.hold_out import hold_out
 from kc_jax.data.inspection import Finding
+from kc_jax.data.label_finder import class_finder, path_of, vertical_finder
 
 SPLITS = ("train", "test")
 ALL = "all"  # The vertical of classes of which none is in one.
@@ -25,7 +27,7 @@ class Kept:
     Attributes:
       position: in the collection.
       key: its name.
-      labels: sorted class ids.
+      labels: sorted class ids; in the split `UNLABELLED` sorted vertical ids.
       sha256: of the file's bytes.
       num_bytes: of the file.
     """
@@ -43,7 +45,7 @@ class Selection:
 
     Attributes:
       space: of the labels.
-      splits: ``train`` and ``test``: what they hold, in order.
+      splits: ``train`` and ``test``, and `UNLABELLED` if there are any: what they hold, in order.
       left_out: (key, kind, detail) of every other image, in order.
       untrained: paths of the classes that have no training image.
       unknown: (label, images) for labels that are not in the label space, the commonest first.
@@ -76,14 +78,16 @@ def select(
     out: dict[int, tuple[str, str]] = {
         i: (finding.kind, finding.detail) for i, finding in enumerate(findings) if finding.kind
     }
+    aside = [i for i, f in enumerate(findings) if f.split == UNLABELLED and i not in out]
+    out |= dict.fromkeys(aside, ("no label", ""))
     _check_some_are_left(findings, out)
     notes: tuple[str, ...] = ()
-    if given is None and _is_flat(findings):
+    if given is None and _is_flat(finding for finding in findings if finding.split != UNLABELLED):
         findings = [_in_one_vertical(finding) for finding in findings]
         notes = (f"No class is in a vertical, so all were put into one, {ALL!r}; what verticals "
                  "are for, and how to choose them, says docs/choosing_verticals.md",)
     space = given or _space_of_paths(
-        {_path(label) for i, finding in enumerate(findings) if i not in out
+        {path_of(label) for i, finding in enumerate(findings) if i not in out
          for label in finding.labels},
         one_vertical_a_name,
     )
@@ -109,21 +113,47 @@ def select(
     }
     is_parted = any(finding.split is None for finding in findings)
     _check_verticals(space, splits, test_share if is_parted else None)
+    for i in aside:
+        del out[i]
+    unlabelled = _without_labels(findings, aside, space, splits, out)
+    if unlabelled:
+        splits[UNLABELLED] = unlabelled
     left_out = tuple((findings[i].key, *out[i]) for i in sorted(out))
     return Selection(space, splits, left_out, untrained, unknown, notes)
 
 
-def _path(label: str | int) -> str:
-    return str(label).strip("/")
+def _without_labels(
+    findings: Sequence[Finding], aside: Sequence[int], space: LabelSpace,
+    splits: Mapping[str, Sequence[Kept]], out: dict,
+) -> tuple[Kept, ...]:
+    """Finds the verticals of images without labels; those that are there with labels go out."""
+    vertical_of = vertical_finder(space)
+    labelled = [kept for records in splits.values() for kept in records]
+    keys, first = {kept.key for kept in labelled}, {kept.sha256: kept.key for kept in labelled}
+    found = []
+    for i in aside:
+        finding = findings[i]
+        ids = sorted({v for v in map(vertical_of, finding.labels or [""]) if v is not None})
+        if not ids:
+            out[i] = ("unknown vertical", ", ".join(map(str, finding.labels)))
+        elif finding.sha256 in first:
+            out[i] = ("duplicate", f"same bytes as {first[finding.sha256]}")
+        elif finding.key in keys:
+            out[i] = ("repeated key", "another image has the same key")
+        else:
+            first[finding.sha256] = finding.key
+            keys.add(finding.key)
+            found.append(Kept(i, finding.key, tuple(ids), finding.sha256, finding.num_bytes))
+    return tuple(found)
 
 
-def _is_flat(findings: Sequence[Finding]) -> bool:
+def _is_flat(findings: Iterable[Finding]) -> bool:
     """Tells whether no label says what its class belongs to."""
-    return not any("/" in _path(label) for finding in findings for label in finding.labels)
+    return not any("/" in path_of(label) for finding in findings for label in finding.labels)
 
 
 def _in_one_vertical(finding: Finding) -> Finding:
-    labels = tuple(f"{ALL}/{path}" for path in map(_path, finding.labels) if path)
+    labels = tuple(f"{ALL}/{path}" for path in map(path_of, finding.labels) if path)
     return dataclasses.replace(finding, labels=labels)
 
 
@@ -158,7 +188,7 @@ def _resolve(findings, space: LabelSpace, out: dict):
 
     An image goes out that has no label, or none that is known.
     """
-    class_id_of = _finder(space)
+    class_id_of = class_finder(space)
     found, unknown = {}, collections.Counter()
     for i, finding in enumerate(findings):
         if i in out:
@@ -170,27 +200,6 @@ def _resolve(findings, space: LabelSpace, out: dict):
             labels = ", ".join(map(str, finding.labels))
             out[i] = ("unknown label", labels) if labels else ("no label", "")
     return found, tuple(unknown.most_common())
-
-
-def _finder(space: LabelSpace):
-    """Gives the function from a label to its class id, or None: by path, name, or the id itself."""
-    id_of_path = {path: c for c, path in enumerate(space.paths) if path}
-    ids_of_name = collections.defaultdict(list)
-    for class_id, name in enumerate(space.names):
-        ids_of_name[name].append(class_id)
-
-    def class_id_of(label: str | int) -> int | None:
-        if isinstance(label, str):
-            path = label.strip("/")
-            if path in id_of_path:
-                return id_of_path[path]
-            for name in (label, path.rsplit("/", 1)[-1]):
-                if name in ids_of_name:  # A name of several classes says nothing.
-                    return ids_of_name[name][0] if len(ids_of_name[name]) == 1 else None
-        is_id = str(label).isdecimal() and len(str(label)) < 19  # Longer ones are slow to read.
-        return int(label) if is_id and int(label) < space.num_classes else None
-
-    return class_id_of
 
 
 def _drop_repeated_keys(findings, out: dict) -> None:

@@ -1,11 +1,10 @@
-"""Where images come from: records by index, with their labels."""
+"""Where images come from: each kind of source, opened by the configuration."""
 
-import dataclasses
 import functools
 import hashlib
 import io
 import pathlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import tensorflow_datasets as tfds
@@ -25,57 +24,14 @@ from kc_jax.data import (
     label_noise,
     packed,
     preparation,
-    validation,
 )
-from kc_jax.data.collection import given_label_space
+from kc_jax.data import source as source_lib
+from kc_jax.data.collection import UNLABELLED, given_label_space
 from kc_jax.data.images import fit_square
+from kc_jax.data.source import VALIDATION, Source
 
-VALIDATION = "validation"
 GIVEN = "given"
 DECLARED = "declared"  # A label space without images.
-
-
-@dataclasses.dataclass(frozen=True)
-class Source:
-    """Holds the records of one split; a record is known everywhere by its index.
-
-    Attributes:
-      split: ``train``, ``validation`` or ``test``.
-      labels: each record's class ids, one or several.
-      read: maps a record's index to its image, u8[H, W, channels].
-      fingerprint: of records, labels and their order.
-      keys: each record's name, such as the path of its file; None names records by their index.
-      is_labelled: bool[n], whether a record's labels are known to those who learn; None where all
-        are.
-    """
-
-    split: str
-    labels: tuple[tuple[int, ...], ...]
-    read: Callable[[int], np.ndarray]
-    fingerprint: str
-    keys: Sequence[str] | None = None
-    is_labelled: np.ndarray | None = None
-
-    def __len__(self) -> int:
-        return len(self.labels)
-
-    def key(self, record: int) -> str:
-        """Gives the name of a record."""
-        return str(record) if self.keys is None else self.keys[record]
-
-    @property
-    def labelled(self) -> np.ndarray:
-        """Lists the records whose labels are known: i64[n]."""
-        return np.arange(len(self)) if self.is_labelled is None else np.flatnonzero(
-            self.is_labelled
-        )
-
-    def records_of(self, space: LabelSpace, vertical_id: int) -> np.ndarray:
-        """Lists the records with a label in a vertical (F_map, Gao et al. 2017): i64[n]."""
-        classes = space.classes_of(vertical_id)
-        return np.array(
-            [r for r, ids in enumerate(self.labels) if any(c in classes for c in ids)], np.int64
-        )
 
 
 def load_label_space(data: Data) -> LabelSpace:
@@ -151,19 +107,21 @@ def open_source(data: Data, split: str) -> Source:
         data, stored
     )
     if data.verticals != GIVEN:
-        source = _renumbered(source, *regrouped(data, given_verticals(data)))
+        source = source_lib.renumbered(source, *regrouped(data, given_verticals(data)))
     _check_labels(source, space, (
         "take its classes out of the label space" if data.verticals == GIVEN else
         "ask for fewer or more even ones (config.structure.num_clusters, config.structure.largest) "
         "or edit the table of verticals"
     ))
     if (data.hold_out or data.judged_on == VALIDATION) and stored == "train":
-        source = _without_or_only(source, split, data.validation_share)
+        source = source_lib.without_or_only(source, split, data.validation_share)
     if data.labelled_share < 1 and split == "train":
-        source = _partly_labelled(source, data.labelled_share)
+        source = source_lib.partly_labelled(source, space, data.labelled_share)
     if data.label_noise and split == "train":
         labels = label_noise.swap_labels(source.labels, space, data.label_noise, data.seed)
-        source = _relabelled(source, labels, artifacts.fingerprint(labels))
+        source = source_lib.relabelled(source, labels, artifacts.fingerprint(labels))
+    if split == "train":
+        source = _with_unlabelled(source, data)
     channels = source.read(0).shape[-1]
     if channels != data.channels:
         raise ConfigError(
@@ -173,38 +131,23 @@ def open_source(data: Data, split: str) -> Source:
     return source
 
 
-def _renumbered(source: Source, space: LabelSpace, new_ids: np.ndarray) -> Source:
-    """Gives the records with the ids that their classes have in other verticals."""
-    labels = tuple(tuple(sorted(int(new_ids[c]) for c in ids)) for ids in source.labels)
-    return _relabelled(source, labels, space.fingerprint)
+def _with_unlabelled(train: Source, data: Data) -> Source:
+    """Gives the training records and after them those of a split without labels, if there is one.
 
-
-def _relabelled(source: Source, labels: tuple[tuple[int, ...], ...], reason: str) -> Source:
-    digest = artifacts.fingerprint([source.fingerprint, reason])
-    return dataclasses.replace(source, labels=labels, fingerprint=digest)
-
-
-def _partly_labelled(train: Source, share: float) -> Source:
-    """Gives the records with the labels of a share of them known; every class keeps one."""
-    is_labelled = ~validation.held_out(train.labels, 1 - share)
-    digest = artifacts.fingerprint([train.fingerprint, np.flatnonzero(is_labelled).tolist()])
-    return dataclasses.replace(train, is_labelled=is_labelled, fingerprint=digest)
-
-
-def _without_or_only(train: Source, split: str, share: float) -> Source:
-    """Gives the training records that are not held out, or those that are."""
-    held_out = validation.held_out(train.labels, share)
-    records = np.flatnonzero(held_out == (split == VALIDATION))
-    if not len(records):
+    Raises:
+      ConfigError: there is, but verticals are not those that it is known by.
+    """
+    if data.synthetic or data.source not in PACKED:
+        return train
+    found = PACKED[data.source](data)
+    if UNLABELLED not in found.manifest["records"]:
+        return train
+    if data.verticals != GIVEN:
         raise ConfigError(
-            f"config.data.validation_share is {share}, which leaves no records for {split}; every "
-            "class keeps one to be learnt from, so this needs classes of several records"
+            f"the images of the split {UNLABELLED!r} are known by the verticals of the source, but "
+            f"config.data.verticals is {data.verticals!r}; pack the images without that split"
         )
-    digest = artifacts.fingerprint([train.fingerprint, split, records.tolist()])
-    return Source(
-        split, tuple(train.labels[r] for r in records), lambda i: train.read(records[i]), digest,
-        [train.key(r) for r in records],
-    )
+    return source_lib.with_unlabelled(train, _open_packed(data, UNLABELLED))
 
 
 def _check_labels(source: Source, space: LabelSpace, remedy: str) -> None:

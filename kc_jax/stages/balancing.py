@@ -9,11 +9,11 @@ from kc_jax.core import sampling
 from kc_jax.core.label_space import LabelSpace
 from kc_jax.data.sources import Source
 
-# The groups that a record is a member of, by its labels.
-GROUPS: dict[str, Callable[[LabelSpace, list[int]], Sequence[int]]] = {
-    "none": lambda space, class_ids: (0,),
-    "vertical": lambda space, class_ids: space.verticals_of(class_ids),
-    "class": lambda space, class_ids: class_ids,
+# The groups that a record is a member of, by its verticals and labels.
+GROUPS: dict[str, Callable[[list[int], list[int]], Sequence[int]]] = {
+    "none": lambda vertical_ids, class_ids: (0,),
+    "vertical": lambda vertical_ids, class_ids: vertical_ids,
+    "class": lambda vertical_ids, class_ids: class_ids,
 }
 
 
@@ -32,6 +32,9 @@ def sampler_of(
     """
     groups_of, own = GROUPS[training.balance], set(verticals)
     return sampling.balanced([
-        groups_of(space, [c for c in source.labels[r] if space.vertical_of_class[c] in own])
+        groups_of(
+            [v for v in source.verticals_of(space, r) if v in own],
+            [c for c in source.labels[r] if space.vertical_of_class[c] in own],
+        )
         for r in record_ids
     ], training.balance_strength)

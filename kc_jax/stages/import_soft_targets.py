@@ -124,6 +124,9 @@ def _arrange(
         "images": len(record_ids),
         "missing": len(missing),
         "missing_images": [source.key(int(record)) for record in missing[:SHOWN]],
+        "unlabelled_images": [
+            source.key(r) for r in missing.tolist() if r in source.unlabelled
+        ][:SHOWN],
         "classes_an_image": round(len(rows) / max(1, np.count_nonzero(has_rows)), 2),
         "rows_of_others": len(given) - len(rows),
     }
@@ -134,7 +137,10 @@ def _check_coverage(
 ) -> None:
     """Refuses images without predictions, unless these may be learnt from their labels."""
     lacking = {name: row for name, row in coverage.items() if row["missing"]}
-    if not lacking or config.soft_targets.missing == "labels":
+    if config.soft_targets.missing == "labels":
+        _check_labels(lacking)
+        return
+    if not lacking:
         return
     _print(coverage, unknown, {})
     name, row = next(iter(lacking.items()))
@@ -148,6 +154,16 @@ def _check_coverage(
         f"{name!r}{hint}; add them, or set --config.soft_targets.missing=labels to learn these "
         "images from their labels"
     )
+
+
+def _check_labels(lacking: Mapping[str, dict]) -> None:
+    for name, row in lacking.items():
+        if row["unlabelled_images"]:
+            raise PredictionsError(
+                f"images of vertical {name!r} such as {row['unlabelled_images'][0]!r} have neither "
+                "predictions of its classes in all views nor labels "
+                "(config.soft_targets.missing='labels'); add predictions"
+            )
 
 
 def _answers(

@@ -152,8 +152,9 @@ def _ask(config: Config, test: TestSet, member: Member) -> bool:
 
 def _training_scores(scores_of: Callable, test: TestSet, train: Source) -> dict:
     """Describes a network's scores of training images, seen as test images are."""
-    count = min(len(train), MOST_TRAINING_RECORDS)
-    places = np.arange(count) * len(train) // count
+    labelled = train.labelled
+    count = min(len(labelled), MOST_TRAINING_RECORDS)
+    places = labelled[np.arange(count) * len(labelled) // count]
     seen = np.concatenate(list(scores_of(train, places, 1)))
     labels = np.array([train.labels[place][0] for place in places])
     secondary = ensembles.secondary_classes(seen, labels, SECONDARY_PAIRS)

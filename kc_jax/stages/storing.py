@@ -157,7 +157,10 @@ def _kept(answers: Iterable, top_k: int, tally: "_Tally") -> Iterator:
 
 
 class _Tally:
-    """Averages over image-views what is said of a vertical's soft targets in its manifest."""
+    """Averages over image-views what is said of a vertical's soft targets in its manifest.
+
+    Images whose labels are not known do not count.
+    """
 
     def __init__(
         self, space: LabelSpace, vertical_id: int, labels: tuple[tuple[int, ...], ...],
@@ -168,6 +171,10 @@ class _Tally:
         self._sums, self._count = np.zeros(len(MEANS)), 0
 
     def add(self, records, logits, ids, log_odds) -> None:
+        known = [place for place, r in enumerate(records) if self._labels[r]]
+        records, logits, ids, log_odds = (
+            np.asarray(part)[known] for part in (records, logits, ids, log_odds)
+        )
         labels = [self._labels[r] for r in records]
         rank = soft_targets.label_rank(ids, list(map(self._own, labels)))
         mass = soft_targets.kept_mass(logits, log_odds)

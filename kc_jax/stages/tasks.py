@@ -198,10 +198,10 @@ def check_single_labels(source: sources.Source) -> None:
     Raises:
       ConfigError: names a record that has none or several.
     """
-    for record, labels in enumerate(source.labels):
-        if len(set(labels)) != 1:
+    for record in source.labelled.tolist():
+        if len(labels := set(source.labels[record])) != 1:
             raise ConfigError(
-                f"record {record} of {source.split!r} has {len(set(labels))} labels; a softmax "
+                f"record {record} of {source.split!r} has {len(labels)} labels; a softmax "
                 "takes every image for exactly one; set the loss to 'sigmoid'"
             )
 

@@ -35,17 +35,14 @@ def run(config: Config, workdir: Workdir) -> bool:
     inputs = tasks.task_inputs(config, student, space, source, workdir, **upstream)
     if tasks.is_trained(directory, inputs, space):
         return False
-    if workdir.soft_targets.exists() and not student.distill_weight:
-        print(
-            f"{student.name} learns from labels alone: config.student.distill_weight is 0, so the "
-            f"soft targets in {workdir.soft_targets} are not read", file=sys.stderr,
-        )
+    if not student.distill_weight:
+        _say_what_is_unused(student, source, workdir)
     targets, num_views = tasks.hard_targets(source, space, student), None
     records = source.labelled
     if student.distill_weight:
         _check_balance(student, source)
         soft = SoftTargetStore(workdir.soft_targets, space, store)
-        weight = np.ones(len(source))
+        weight = np.ones(len(source))  # Who has no labels has soft targets alone.
         weight[source.labelled] = student.distill_weight
         targets = mix(targets, soft, weight)
         records, num_views = np.arange(len(source)), soft.num_views
@@ -64,10 +61,21 @@ def run(config: Config, workdir: Workdir) -> bool:
     return True
 
 
+def _say_what_is_unused(student: Training, source: sources.Source, workdir: Workdir) -> None:
+    unused = [f"the soft targets in {workdir.soft_targets}"] * workdir.soft_targets.exists()
+    if source.unlabelled:
+        unused.append(f"{len(source.unlabelled)} images without labels")
+    if unused:
+        print(
+            f"{student.name} learns from labels alone: config.student.distill_weight is 0, so "
+            f"{' and '.join(unused)} are not read", file=sys.stderr,
+        )
+
+
 def _check_balance(student: Training, source: sources.Source) -> None:
-    if student.balance == "class" and len(source.labelled) < len(source):
+    if student.balance == "class" and source.unlabelled:
         raise ConfigError(
             "config.student.balance is 'class', but the classes of "
-            f"{len(source) - len(source.labelled)} of {len(source)} training images are not known; "
-            "set it to 'vertical' or 'none', or config.data.labelled_share to 1"
+            f"{len(source.unlabelled)} of {len(source)} training images are not known; set it to "
+            "'vertical' or 'none'"
         )

@@ -17,6 +17,9 @@ from tests.data.pictures import options
     (["train", "test"], {"train_split": "train+test"}, {"train": None, "test": None}),
     (["train", "test", "val"], {"train_split": "train+test"},
      {"train": "train", "test": "train", "val": "test"}),
+    (["train", "unlabelled"], {}, {"train": None, "unlabelled": "unlabelled"}),
+    (["train", "test", "unlabelled"], {"test_split": "unlabelled"},
+     {"train": "train", "unlabelled": "test"}),
     (["a", "b", "c"], {"train_split": "a", "test_split": "b+c"},
      {"a": "train", "b": "test", "c": "test"}),
 ])
@@ -46,7 +49,16 @@ def test_labels_get_what_stands_above_them_where_they_are_sure(
     labels, verticals, confidences, expected
 ):
     data = options(min_confidence=5.0)
-    assert collection.labels_of(data, "row 1", labels, verticals, confidences) == expected
+    assert collection.labels_of(data, "row 1", "train", labels, verticals, confidences) == expected
+
+
+@pytest.mark.parametrize("labels, verticals, expected", [
+    ([""], ["a/b"], ("a/b",)), (["wren"], [], ("wren",)), (["x", "y"], ["a", "b"], ("a", "b")),
+    ([], [], ()),
+])
+def test_a_record_without_labels_has_its_verticals(labels, verticals, expected):
+    found = collection.labels_of(options(), "row 1", "unlabelled", labels, verticals, [])
+    assert found == expected
 
 
 @pytest.mark.parametrize("verticals, confidences, option", [
@@ -54,7 +66,7 @@ def test_labels_get_what_stands_above_them_where_they_are_sure(
 ])
 def test_values_that_do_not_fit_the_labels_are_named(verticals, confidences, option):
     with pytest.raises(ConfigError, match=f"row 1 has 2 labels .* 3 values .*{option}"):
-        collection.labels_of(options(), "row 1", ["x", "y"], verticals, confidences)
+        collection.labels_of(options(), "row 1", None, ["x", "y"], verticals, confidences)
 
 
 @pytest.mark.parametrize("labels, verticals, confidences, words", [
@@ -67,7 +79,7 @@ def test_values_that_do_not_fit_the_labels_are_named(verticals, confidences, opt
 ])
 def test_cells_of_another_kind_are_refused(labels, verticals, confidences, words):
     with pytest.raises(ConfigError, match=words):
-        collection.labels_of(options(), "row 3", labels, verticals, confidences)
+        collection.labels_of(options(), "row 3", None, labels, verticals, confidences)
 
 
 def test_only_ordinary_files_are_read(tmp_path):

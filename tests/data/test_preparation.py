@@ -16,6 +16,7 @@ from kc_jax.data import (
     packed,
     preparation,
     preparation_report,
+    sources,
 )
 from kc_jax.errors import UserError
 from tests.data.pictures import encoded, options, tree, write
@@ -59,6 +60,41 @@ def test_images_are_packed_as_they_are_found(tmp_path):
     assert sum(found.manifest["records"].values()) == 24
     read_again = label_space.read_csv(found.directory / packed.LABEL_CSV)
     assert read_again.fingerprint == space.fingerprint
+
+
+def test_images_without_labels_come_after_the_others(tmp_path):
+    root = tmp_path / "tree"
+    write(root / "train", tree())
+    write(root / "unlabelled", {
+        f"{vertical}/{i}.png": encoded(40 + 9 * i + 90 * (vertical == "car"))
+        for vertical in ("animal", "car") for i in range(3)
+    })
+    found = prepare(root, tmp_path / "packed")
+    assert found.manifest["records"]["unlabelled"] == 6
+    keys, verticals = found.index("unlabelled")
+    assert {k.split("/")[1]: v for k, v in zip(keys, verticals, strict=True)} == {
+        "animal": (0,), "car": (1,),
+    }
+    shown = preparation_report.report(found)
+    (row,) = (line for line in shown.splitlines() if line.split()[:1] == ["car"])
+    assert row.split()[-1] == "3" and "unlabelled" in shown
+    assert "unlabelled" not in (found.directory / packed.LABEL_CSV).read_text()
+    data = options(source="packed", directory=str(tmp_path / "packed"))
+    train, space = sources.open_source(data, "train"), found.label_space()
+    first = found.manifest["records"]["train"]
+    assert len(train) == first + 6 and train.labelled.tolist() == list(range(first))
+    assert train.key(first) == keys[0] and not train.labels[first]
+    for vertical_id in range(2):
+        own = train.records_of(space, vertical_id)
+        assert len(own[own >= first]) == 3
+        assert all(train.verticals_of(space, r) == (vertical_id,) for r in own if r >= first)
+    side = train.read(0).shape[0]
+    np.testing.assert_array_equal(
+        train.read(first), images.fit_square(found.images("unlabelled")(0), side, 3)
+    )
+    permuted = dataclasses.replace(data, verticals="other.csv")
+    with pytest.raises(ConfigError, match="'unlabelled' are known by the verticals of the source"):
+        sources._with_unlabelled(train, permuted)
 
 
 def test_a_record_is_msgpack_that_others_can_read(tmp_path):

@@ -1,3 +1,5 @@
+import dataclasses
+
 import pytest
 
 from kc_jax.config import ConfigError
@@ -18,6 +20,7 @@ def found(key, split, *labels, same_as=None, kind=""):
     return Finding(key, split, labels, f"digest of {same_as or key}", 10, kind)
 
 
+PATHS = {"wren": "animal/bird/wren", "sedan": "car/sedan"}
 # Enough of each vertical in each split.
 BASE = [found("t1", "train", "wren"), found("t2", "train", "sedan"),
         found("e1", "test", "wren"), found("e2", "test", "sedan")]
@@ -74,6 +77,55 @@ def test_of_duplicates_one_is_kept_rather_in_the_test_and_none_under_other_label
 def test_a_key_of_two_images_names_the_first():
     twice = [found("x", "train", "wren"), found("x", "train", "wren", same_as="other")]
     assert why(select(*twice)) == {"x": "repeated key"}
+
+
+@pytest.mark.parametrize("label, vertical", [
+    ("animal", 0), ("car/", 1), ("car/of/any/kind", 1), ("wren", 0), ("x/y/sedan", 1), (3, 1),
+    ("boat", None), ("other", None), (9, None),
+])
+def test_images_without_labels_are_known_by_their_verticals(label, vertical):
+    chosen = select(found("u", "unlabelled", label))
+    if vertical is None:
+        assert why(chosen) == {"u": "unknown vertical"} and "unlabelled" not in chosen.splits
+    else:
+        (record,) = chosen.splits["unlabelled"]
+        assert (record.key, record.labels, record.position) == ("u", (vertical,), len(BASE))
+        assert not chosen.left_out
+
+
+def test_images_without_labels_change_nothing_of_the_others():
+    others = [found(f"u{i}", "unlabelled", "car/no such class") for i in range(3)]
+    for given in (SPACE, None):
+        both = [selection.select(
+            [dataclasses.replace(f, labels=(PATHS[f.labels[0]],)) for f in BASE] + more, given,
+            one_vertical_a_name=False, test_share=0.2,
+        ) for more in ([], others)]
+        assert both[0].space == both[1].space and both[0].unknown == both[1].unknown
+        for split in selection.SPLITS:
+            assert both[0].splits[split] == both[1].splits[split]
+        assert [r.labels for r in both[1].splits["unlabelled"]] == [(1,)] * 3
+
+
+def test_of_duplicates_with_and_without_labels_that_with_labels_is_kept():
+    chosen = select(
+        found("a", "unlabelled", "animal", same_as="t1"), found("b", "unlabelled", "car"),
+        found("c", "unlabelled", "car", same_as="b"), found("e1", "unlabelled", "car", same_as="x"),
+        found("d", "unlabelled", "car", kind="unreadable"),
+    )
+    assert why(chosen) == {
+        "a": "duplicate", "c": "duplicate", "e1": "repeated key", "d": "unreadable",
+    }
+    assert [r.key for r in chosen.splits["unlabelled"]] == ["b"]
+
+
+def test_in_one_vertical_all_images_without_labels_are_of_it():
+    chosen = selection.select(
+        [found("1", "train", "wren"), found("2", "test", "wren"), found("3", "unlabelled"),
+         found("4", "unlabelled", "anything")],
+        None, one_vertical_a_name=False, test_share=0.2,
+    )
+    assert [r.labels for r in chosen.splits["unlabelled"]] == [(0,), (0,)]
+    assert chosen.space.verticals == ("all",) and not chosen.left_out
 
 
 def test_a_label_space_of_paths_has_the_classes_that_can_be_learnt():

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from kc_jax.config import ConfigError, Data
 from kc_jax.data.collection import (
     TEST_NAMES,
+    UNLABELLED,
     Collection,
     Entry,
     existing_directory,
@@ -20,7 +21,10 @@ from kc_jax.data.collection import (
 )
 from kc_jax.data.images import SUFFIXES, name_of
 
-LAYOUT = "a folder with root/<vertical>/…/<class>/*.jpg, or root/train/… and root/test/…"
+LAYOUT = (
+    "a folder with root/<vertical>/…/<class>/*.jpg, or root/train/… and root/test/…, and maybe "
+    "root/unlabelled/<vertical>/*.jpg"
+)
 OPTIONS = ("directory", "train_split", "test_split")
 
 
@@ -85,7 +89,8 @@ def _are_splits(tops: set[str], data: Data) -> bool:
     """Tells splits from verticals, one of which may well be called train."""
     train = set(data.train_split.split("+"))
     test = {*data.test_split.split("+"), *TEST_NAMES}
-    return tops <= train | test or (train <= tops and bool(test & tops))
+    beside = test | {UNLABELLED}
+    return tops <= train | beside or (train <= tops and bool(beside & tops))
 
 
 def _walk(folder: str, prefix: str, seen: dict) -> Iterator[_File]:

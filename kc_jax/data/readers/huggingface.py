@@ -56,7 +56,8 @@ def open_huggingface(data: Data) -> Collection:
             return [names[name][column](value) for value in values_of(record[column])]
 
         labels = labels_of(
-            data, where, cell(data.label_key), cell(data.vertical_key), cell(data.confidence_key)
+            data, where, roles[name], cell(data.label_key), cell(data.vertical_key),
+            cell(data.confidence_key),
         )
         key = str(record[data.id_key]) if data.id_key else f"{name}/{index:08d}"
         return Entry(key, roles[name], labels, lambda: _bytes_of(record[data.image_key]))

@@ -61,7 +61,7 @@ def open_manifest(data: Data) -> Collection:
     names = {name for name in splits if name}
     roles = split_roles(names, data)
     rows = [row for row, name in enumerate(splits) if not name or name in roles]
-    labels = _labels(path, columns, data)
+    labels = _labels(path, columns, data, [roles.get(name) for name in splits])
     root = pathlib.Path(data.directory) if data.directory else path.parent
 
     def read(position: int) -> Entry:
@@ -106,13 +106,15 @@ def _check_cells(path, columns: Mapping[str, Sequence], data: Data) -> None:
             )
 
 
-def _labels(path, columns: Mapping[str, Sequence], data: Data) -> list[tuple]:
+def _labels(
+    path, columns: Mapping[str, Sequence], data: Data, roles: Sequence[str | None]
+) -> list[tuple]:
     labels = []
     for row, cell in enumerate(columns[data.label_key]):
         sure = values_of(columns[data.confidence_key][row]) if data.confidence_key else []
         above = values_of(columns[data.vertical_key][row]) if data.vertical_key else []
         where = f"row {row + 1} of {path}"
-        labels.append(labels_of(data, where, values_of(cell), above, sure))
+        labels.append(labels_of(data, where, roles[row], values_of(cell), above, sure))
     return labels
 
 

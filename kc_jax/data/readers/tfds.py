@@ -60,7 +60,8 @@ def open_tfds(data: Data) -> Collection:
             return [text_of[option](x) for x in values_of(_at(record, getattr(data, option)))]
 
         labels = labels_of(
-            data, where, cell("label_key"), cell("vertical_key"), cell("confidence_key")
+            data, where, roles[name], cell("label_key"), cell("vertical_key"),
+            cell("confidence_key"),
         )
         key = str(cell("id_key")[0]) if data.id_key else f"{name}/{index:08d}"
         return Entry(key, roles[name], labels, lambda: _at(record, data.image_key))

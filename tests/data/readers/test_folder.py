@@ -34,6 +34,9 @@ def test_the_tree_is_the_hierarchy(tmp_path):
     (["train", "validation"], {}, {"train": "train", "validation": "test"}),
     (["train", "test", "extra"], {}, {"train": "train", "test": "test"}),
     (["train"], {}, {"train": None}),
+    (["train", "unlabelled"], {}, {"train": None, "unlabelled": "unlabelled"}),
+    (["train", "test", "unlabelled"], {},
+     {"train": "train", "test": "test", "unlabelled": "unlabelled"}),
     (["a", "b"], {"train_split": "a", "test_split": "b"}, {"a": "train", "b": "test"}),
 ])
 def test_folders_named_like_splits_are_splits(tmp_path, tops, change, expected):

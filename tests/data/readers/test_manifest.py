@@ -146,3 +146,14 @@ def test_whole_paths_are_read_where_the_folder_holds_them(tmp_path):
     table.write_text(f"path,label\n{tmp_path}/elsewhere/a.jpg,wren\n")
     (found,) = entries(table, directory="/")
     assert found.load() == b"a"
+
+
+def test_rows_without_labels_have_their_verticals(tmp_path):
+    (tmp_path / "m.csv").write_text(
+        CSV + "d.jpg,,bird,unlabelled,\ne.jpg,owl,bird,unlabelled,\n", encoding="utf-8"
+    )
+    keys = {"image_key": "path", "label_key": "label", "vertical_key": "vertical"}
+    found = entries(tmp_path / "m.csv", **keys)[3:]
+    assert [(e.key, e.split, e.labels) for e in found] == [
+        ("d.jpg", "unlabelled", ("bird",)), ("e.jpg", "unlabelled", ("bird",)),
+    ]
