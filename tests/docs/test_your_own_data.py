@@ -1,5 +1,6 @@
 """The commands of docs/your_own_data.md, run as they stand there."""
 
+import json
 import os
 import pathlib
 import re
@@ -83,4 +84,27 @@ def test_the_pages_other_commands_name_presets_that_there_are(folder):
             module = __import__(f"configs.{name.removesuffix('.py')}", fromlist=["get_config"])
             assert module.get_config(*([preset] if preset else [])).data.source in (
                 "folder", "tfds")
-    assert len(PREPARES) == 6 and len(COMMANDS) == 9
+    assert len(PREPARES) == 6 and len(COMMANDS) == 10
+
+
+@pytest.mark.slow
+def test_images_without_labels_go_through_the_command_of_the_page(folder, tmp_path):
+    (command,) = (c for c in COMMANDS if "--config.student.distill_weight=0.5" in c)
+    write(tmp_path / "photos/train", tree())
+    write(tmp_path / "photos/unlabelled", {
+        f"{vertical}/deep/{i}.png": encoded(100 + i + 50 * (vertical == "car"))
+        for vertical in ("animal", "car") for i in range(5)
+    })
+    (tmp_path / "configs").symlink_to(ROOT / "configs")
+    shrunk = [f"--config.{name}.num_epochs=2.0" for name in ("generalist", "teachers", "student")]
+    printed = run(
+        tmp_path, command, "--config.data.image_size=16", "--config.soft_targets.num_views=2",
+        "--config.data.prepared=packed", "--workdir=run", *shrunk,
+    )
+    assert "34 images of 4 classes in 2 verticals" in printed and "unlabelled" in printed
+    seen = {
+        name: json.loads((tmp_path / "run" / name / "manifest.json").read_text())["images_seen"]
+        for name in ("generalist", "students/student")
+    }
+    assert seen["students/student"] > seen["generalist"]
+    assert list((tmp_path / "run/bundles").iterdir())
