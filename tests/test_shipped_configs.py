@@ -126,7 +126,7 @@ def test_where_labels_are_few_all_see_as_many_images():
     assert few.data.labelled_share == 0.2
     for network in (few.generalist, few.teachers, few.student):
         assert network.num_epochs * few.data.labelled_share == soft.student.num_epochs == 20
-    with pytest.raises(ValueError, match="'fewer' is unknown; expected one of wrong, few"):
+    with pytest.raises(ValueError, match="'fewer' is unknown; expected one of wrong, half"):
         conditions.get_config("fewer")
 
 

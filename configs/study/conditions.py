@@ -8,10 +8,10 @@ python -m kc_jax.study --config=configs/study/conditions.py:few,photographs \
 five has a label, of the others the vertical is known, so that soft targets teach them alone; who
 learns from labels sees the labelled ones five times as often, so that all see as many images. Its
 control ``few_by_generalist`` has the generalist itself, asked about a vertical at a time, in the
-specialists' place. ``ancestors``: specialists are taught ancestors too (label smearing, as the
-paper has it). Students begin anew, as the paper's, or from the generalist (…_on), as the presets'.
-Without any of it they are those of recipe.py and starts.py. About three minutes of one core a
-network.
+specialists' place. ``half``: one in two has a label. ``ancestors``: specialists are taught
+ancestors too (label smearing, as the paper has it). Students begin anew, as the paper's, or from
+the generalist (…_on), as the presets'. Without any of it they are those of recipe.py and starts.py.
+About three minutes of one core a network.
 """
 
 import ml_collections
@@ -20,6 +20,7 @@ from configs.study import paper
 
 CONDITIONS = {
     "wrong": {"data": {"label_noise": 0.3}},
+    "half": {"data": {"labelled_share": 0.5}},
     "few": {"data": {"labelled_share": 0.2}},
     "ancestors": {"teachers": {"label_smearing": True}},
 }
