@@ -12,8 +12,9 @@ forward (`--stages=describe`), so it wants an accelerator. `small` is for a look
 2 busy cores trained 190 images of 64 pixels a second, which is about 3 hours for 30,000 images.
 Rates and student of `small` are those that did best on 3,450 photographs of 46 classes at 32 pixels
 (docs/results/photographs.md, starts.md); rates of `photographs` were not searched for. The student
-starts from the generalist and learns from labels: soft targets cost a point of AP from there. Where
-you ask them all the same, store as many views as there are epochs:
+starts from the generalist and learns from labels: soft targets cost a point of AP from there, and
+gain two where most images have no label (docs/results/few_labels.md). Where you ask them, store as
+many views as there are epochs:
 
   --stages=train_generalist,train_teachers,write_soft_targets,train_student,evaluate,report,export \
   --config.student.name=distilled --config.student.distill_weight=0.5
