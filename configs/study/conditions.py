@@ -24,8 +24,7 @@ CONDITIONS = {
     "few": {"data": {"labelled_share": 0.2}},
     "ancestors": {"teachers": {"label_smearing": True}},
 }
-# What students learn from: the weight of soft targets, and the key of their rate.
-TAUGHT = {"sc": (0.0, "labels"), "sc_half_d": (0.5, "half_d"), "sc_d": (1.0, "d")}
+METHODS = ("sc", "sc_half_d", "sc_d")  # Of paper.students_of.
 STARTS = {"begun anew": "", "from the generalist": "_on"}
 
 
@@ -43,12 +42,9 @@ def get_config(preset: str = "wrong"):
     changes = CONDITIONS[condition]
     longer = 1 / changes.get("data", {}).get("labelled_share", 1.0)
 
-    def students(data, trunk, bottleneck):
-        return _students(data, f"FC{trunk}-SC{bottleneck}", longer)
-
     config = paper.study(
-        f"Where distillation pays: {condition}", data or "glyphs", (), students,
-        claims=_pays(condition),
+        f"Where distillation pays: {condition}", data or "glyphs", (),
+        lambda data, trunk, bottleneck: _students(data, longer), claims=_pays(condition),
     )
     config.settings = {condition: changes}
     for network in (config.base.generalist, config.base.teachers):
@@ -65,15 +61,17 @@ def get_config(preset: str = "wrong"):
     return config
 
 
-def _students(data: str, head: str, longer: float) -> dict[str, dict]:
+def _students(data: str, longer: float) -> dict[str, dict]:
     """Gives students by name; those of labels alone see their images ``longer`` times as often."""
-    epochs = paper.DATA[data]().generalist.num_epochs
-    options = {"": {}, "_on": {"init_from": "generalist", "init_parts": ("backbone", "trunk")}}
+    base = paper.DATA[data]()
+    epochs, starts = base.generalist.num_epochs, {"": {}, "_on": paper.FROM_GENERALIST}
     return {
-        f"{name}{ending}": paper.student(data, head, weight, tuned, {
-            **options[ending], "num_epochs": epochs if weight else epochs * longer,
-        })
-        for ending in STARTS.values() for name, (weight, tuned) in TAUGHT.items()
+        f"{name}{ending}": {
+            **student, **starts[ending],
+            "num_epochs": epochs if student["distill_weight"] else epochs * longer,
+        }
+        for ending in STARTS.values()
+        for name, student in paper.students_of(METHODS, base, data).items()
     }
 
 

@@ -41,6 +41,7 @@ TUNED = {  # Rates of students by what they learn from, all D, half of it, with 
     "photographs": {"labels": 0.04, "fc_d": 0.04, "d": 0.04, "half_d": 0.04, "s": 0.08},
 }
 EQUAL = {"glyphs": 154, "photographs": 141}  # Units of one bottleneck that cost what SC32 does.
+FROM_GENERALIST = {"init_from": "generalist", "init_parts": ("backbone", "trunk")}
 ACCUMULATOR = 0.03  # Where Adagrad's sums start.
 
 

@@ -38,7 +38,7 @@ def get_config(data: str = "glyphs"):
 
 def _further(data: str, trunk: int, bottleneck: int):
     """Gives each head and loss twice: from the generalist, and anew for twice as long."""
-    on = {"init_from": "generalist", "init_parts": ("backbone", "trunk")}
+    on = paper.FROM_GENERALIST
     whole = {**on, "init_parts": (*on["init_parts"], "bottleneck", "logits")}
     longer = {"num_epochs": 2 * paper.DATA[data]().generalist.num_epochs}
     fc = (f"FC{trunk}-FC{bottleneck}", 0.0, "labels")

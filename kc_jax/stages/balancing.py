@@ -9,11 +9,15 @@ from kc_jax.core import sampling
 from kc_jax.core.label_space import LabelSpace
 from kc_jax.data.sources import Source
 
-# The groups that a record is a member of, by its verticals and labels.
-GROUPS: dict[str, Callable[[list[int], list[int]], Sequence[int]]] = {
-    "none": lambda vertical_ids, class_ids: (0,),
-    "vertical": lambda vertical_ids, class_ids: vertical_ids,
-    "class": lambda vertical_ids, class_ids: class_ids,
+# The groups that a record is a member of, of those of a network's own verticals.
+GROUPS: dict[str, Callable[[Source, LabelSpace, set[int], int], Sequence[int]]] = {
+    "none": lambda source, space, own, record: (0,),
+    "vertical": lambda source, space, own, record: [
+        v for v in source.verticals_of(space, record) if v in own
+    ],
+    "class": lambda source, space, own, record: [
+        c for c in source.labels[record] if space.vertical_of_class[c] in own
+    ],
 }
 
 
@@ -31,10 +35,6 @@ def sampler_of(
       verticals: of the network, whose labels count.
     """
     groups_of, own = GROUPS[training.balance], set(verticals)
-    return sampling.balanced([
-        groups_of(
-            [v for v in source.verticals_of(space, r) if v in own],
-            [c for c in source.labels[r] if space.vertical_of_class[c] in own],
-        )
-        for r in record_ids
-    ], training.balance_strength)
+    return sampling.balanced(
+        [groups_of(source, space, own, r) for r in record_ids], training.balance_strength
+    )

@@ -1,6 +1,5 @@
 """Trains one network on all classes without the papers' method: the baseline."""
 
-
 from kc_jax.config import Config
 from kc_jax.data import sources
 from kc_jax.stages import tasks, training

@@ -217,6 +217,12 @@ def test_images_without_predictions_are_named_and_refused(dumped, importing, cap
     runner.run_stages(config, workdir, ["import_soft_targets"])
 
 
+def test_images_that_have_neither_predictions_nor_labels_are_named():
+    rows = {"birds": {"unlabelled_images": []}, "cars": {"unlabelled_images": ["cars/1.jpg"]}}
+    with pytest.raises(PredictionsError, match="'cars' such as 'cars/1.jpg' have neither"):
+        import_soft_targets._check_labels(rows)
+
+
 def test_images_have_their_whole_names_and_what_is_not_covered_a_dash(capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", "60")
     key = f"photos/{'deep/' * 30}1.jpg"
