@@ -36,7 +36,7 @@ def test_the_table_gives_mean_and_deviation_over_seeds(plan):
         return {
             "head": "FC4-FC2", "params": 1234, "images_seen": 64, "mean_vertical_ap": value,
             "mean_vertical_top1": 0.5, "top1": top1, "top5": top1, "ancestor_ap": None,
-            "starts_from": start,
+            "starts_from": start, "images_per_second": None if top1 is None else 0.5,
         }
 
     results = [
@@ -53,12 +53,15 @@ def test_the_table_gives_mean_and_deviation_over_seeds(plan):
     row = next(line for line in lines if line.startswith("| hard"))
     deviation = np.std([30, 40], ddof=1)
     assert f"| 35.0 ± {deviation:.1f} | 50.0 ± 0.0 | 25.0 ± 0.0 |" in row
-    assert row.endswith("| — | 33.3 ± 0.0 | 1,234 | 64 |")
+    assert row.endswith("| — | 33.3 ± 0.0 | 1,234 | 64 | 2.1 ± 0.0 |")
     paced = next(line for line in lines if line.startswith("| paced"))
-    assert paced.endswith("| 1,234 | 64 after generalist’s |")
-    assert [line.split(" | ")[0] for line in lines[4:]] == [
+    assert paced.endswith("| 1,234 | 64 after generalist’s | 2.1 ± 0.0 |")
+    assert [line.split(" | ")[0] for line in lines[4:8]] == [
         "| generalist", "| hard", "| paced", "| specialists",
     ]
+    assert lines[7].endswith("| 64 after generalist’s | — |")  # It was not timed.
+    hours = 3 * 2 * 64 / 0.5 / 3600
+    assert lines[8:] == ["", f"Training took {hours:.1f} hours, those of all seeds together."]
 
 
 @pytest.mark.slow
@@ -264,7 +267,7 @@ def test_structures_beside_their_base():
     assert lines[2].startswith("| network | mAP at top 50 | mean AP |")
     assert lines[-2].startswith("| generalist | 40.0 ± 0.0 |")
     assert lines[-1].startswith(f"| a | 60.0 ± {np.std([50, 70], ddof=1):.1f} |")
-    assert lines[-2].endswith("| 1,000 | 1.000 |  |")
+    assert lines[-2].endswith("| 1,000 | 1.000 | — |")
     assert lines[-1].endswith("| 1,026 | 1.026 | 0.25 ± 0.14 |")
 
 

@@ -30,6 +30,16 @@ def summarise(manifests: Sequence[Mapping[str, Any]]) -> dict[str, float | None]
     }
 
 
+def minutes(metrics: Mapping[str, Any]) -> float | None:
+    """Gives the minutes that a method's training took, without compiling.
+
+    Args:
+      metrics: of the method: ``images_seen``, and ``images_per_second`` where it was timed.
+    """
+    rate = metrics.get("images_per_second")
+    return None if rate is None else metrics["images_seen"] / rate / 60
+
+
 def _rate(manifests: Sequence[Mapping[str, Any]], key: str) -> float | None:
     if not manifests:
         return None

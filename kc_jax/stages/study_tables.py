@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from kc_jax.stages import report_text
+from kc_jax.stages import report_text, speed
 
 METRICS = {
     "mean_vertical_ap": "mean AP",
@@ -36,7 +36,7 @@ def students_table(title: str, students: Sequence[str], results: Sequence[Mappin
     """Writes a table with a row for the generalist, each student and the specialists.
 
     *Closed* is what of the gap between generalist and specialists in mean AP a method closes, where
-    there are both.
+    there are both. *Minutes* are those of training, on whatever machine and beside whatever load.
 
     Args:
       title: of the table.
@@ -46,16 +46,24 @@ def students_table(title: str, students: Sequence[str], results: Sequence[Mappin
     first = results[0]
     lines = _head(
         title, results, f"{first['classes']} classes, {first['verticals']} verticals",
-        ("method", "head"), (*METRICS.values(), "closed", "parameters", "images seen"),
+        ("method", "head"), (*METRICS.values(), "closed", "parameters", "images seen", "minutes"),
     )
-    for method in methods_of(results, ("generalist", *students, "specialists")):
+    methods = methods_of(results, ("generalist", *students, "specialists"))
+    minutes = {
+        method: [speed.minutes(result["methods"][method]) for result in results]
+        for method in methods
+    }
+    for method in methods:
         runs = [result["methods"][method] for result in results]
         cells = [_percent([run[key] for run in runs]) for key in METRICS]
         cells.append(_percent([_closed(result["methods"], method) for result in results]))
         lines.append(
             f"| {method} | {runs[0]['head']} | {' | '.join(cells)} | {runs[0]['params']:,} | "
-            f"{report_text.images_seen(runs[0])} |"
+            f"{report_text.images_seen(runs[0])} | {_number(minutes[method], 1)} |"
         )
+    timed = [value for values in minutes.values() for value in values if value is not None]
+    if timed:
+        lines += ["", f"Training took {sum(timed) / 60:.1f} hours, those of all seeds together."]
     return "\n".join(lines) + "\n"
 
 
@@ -110,7 +118,7 @@ def structures_table(title: str, names: Sequence[str], results: Sequence[Mapping
         cells = [_percent([run[key] for run in runs]) for key in metrics]
         cost = first[name]["multiply_adds"]
         ratio = cost / first["generalist"]["multiply_adds"]
-        agreement = _fraction([run.get("rand_index") for run in runs])
+        agreement = _number([run.get("rand_index") for run in runs], 2)
         lines.append(f"| {name} | {' | '.join(cells)} | {cost:,} | {ratio:.3f} | {agreement} |")
     return "\n".join(lines) + "\n"
 
@@ -280,13 +288,12 @@ def _head(
 
 
 def _percent(values: Sequence[float | None]) -> str:
-    return NOTHING if None in values else _mean_and_deviation(100 * np.asarray(values), 1)
+    return NOTHING if None in values else _number([100 * value for value in values], 1)
 
 
-def _fraction(values: Sequence[float | None]) -> str:
-    return "" if None in values else _mean_and_deviation(np.asarray(values), 2)
-
-
-def _mean_and_deviation(values: np.ndarray, digits: int) -> str:
+def _number(values: Sequence[float | None], digits: int) -> str:
+    """Writes mean ± standard deviation over seeds."""
+    if None in values:
+        return NOTHING
     deviation = f" ± {np.std(values, ddof=1):.{digits}f}" if len(values) > 1 else ""
     return f"{np.mean(values):.{digits}f}{deviation}"
