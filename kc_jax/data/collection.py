@@ -144,8 +144,8 @@ def labels_of(
       confidences: like verticals; empty where all labels are sure.
 
     Returns:
-      The labels, as ``vertical/label`` where verticals are given; of a record without labels the
-      verticals.
+      The labels, as ``vertical/label`` where verticals are given; of a record without labels
+      ``vertical/``, or where no verticals are given what stands in the labels' place.
 
     Raises:
       ConfigError: there are several verticals or confidences, but not as many as labels; or they
@@ -153,7 +153,7 @@ def labels_of(
     """
     _check_kinds(where, labels, verticals, confidences)
     if role == UNLABELLED:
-        return tuple(verticals or labels)
+        return tuple(f"{vertical}/" for vertical in verticals) or tuple(labels)
     for option, values in (("vertical_key", verticals), ("confidence_key", confidences)):
         if len(values) > 1 and len(values) != len(labels):
             raise ConfigError(

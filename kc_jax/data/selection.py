@@ -135,7 +135,7 @@ def _without_labels(
         finding = findings[i]
         ids = sorted({v for v in map(vertical_of, finding.labels or [""]) if v is not None})
         if not ids:
-            out[i] = ("unknown vertical", ", ".join(map(str, finding.labels)))
+            out[i] = ("unknown vertical", ", ".join(map(path_of, finding.labels)))
         elif finding.sha256 in first:
             out[i] = ("duplicate", f"same bytes as {first[finding.sha256]}")
         elif finding.key in keys:

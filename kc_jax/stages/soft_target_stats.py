@@ -12,8 +12,9 @@ from kc_jax.data import sources, vertical_store
 from kc_jax.stages import storing
 from kc_jax.workdir import Workdir
 
-COUNTS = ("num_classes", "num_records", "num_views", "num_similar")
-MEANS = ("bytes_per_view", *storing.MEANS)
+COUNTS = ("num_classes", "num_records", "num_labelled", "num_views", "num_similar")
+# What is averaged → the count of the images that it is an average of.
+MEANS = {"bytes_per_view": "num_records", **dict.fromkeys(storing.MEANS, "num_labelled")}
 
 
 def run(config: Config, workdir: Workdir) -> bool:
@@ -39,17 +40,17 @@ def run(config: Config, workdir: Workdir) -> bool:
 
 
 def _row(directory: pathlib.Path, manifest: dict) -> dict:
-    lacking = [key for key in COUNTS + MEANS if key not in manifest]
+    lacking = [key for key in (*COUNTS, *MEANS) if key not in manifest]
     if lacking:
         raise artifacts.StaleArtifactError(
             f"{directory} was written by a version that did not count {', '.join(lacking)}; write "
             "it anew with --redo=write_soft_targets"
         )
-    return {key: manifest[key] for key in COUNTS + MEANS}
+    return {key: manifest[key] for key in (*COUNTS, *MEANS)}
 
 
 def total(rows: list[dict]) -> dict:
-    """Sums the counts of verticals and averages their means over all image-views.
+    """Sums the counts of verticals and averages their means over the images that each is of.
 
     Args:
       rows: one a vertical, with `COUNTS` and `MEANS`.
@@ -57,14 +58,15 @@ def total(rows: list[dict]) -> dict:
     Returns:
       A row of the same keys; a record counts once for each of its verticals.
     """
-    num_records = sum(row["num_records"] for row in rows)
+    counts = {
+        key: sum(row[key] for row in rows) for key in ("num_classes", "num_records", "num_labelled")
+    }
     return {
-        "num_classes": sum(row["num_classes"] for row in rows),
-        "num_records": num_records,
+        **counts,
         **{key: rows[0][key] for key in ("num_views", "num_similar")},
         **{
-            key: round(sum(row[key] * row["num_records"] for row in rows) / num_records, 6)
-            for key in MEANS
+            key: round(sum(row[key] * row[count] for row in rows) / counts[count], 6)
+            for key, count in MEANS.items()
         },
     }
 

@@ -138,6 +138,7 @@ def write(
                 top_k=top_k,
                 parts=_watched(kept, done, show),
             )
+            facts["num_labelled"] = sum(1 for r in record_ids if source.labels[r])
             artifacts.complete(directory, num_similar=num_similar, **facts, **tally.means())
             done += len(record_ids) * num_views
 

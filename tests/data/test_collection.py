@@ -53,7 +53,7 @@ def test_labels_get_what_stands_above_them_where_they_are_sure(
 
 
 @pytest.mark.parametrize("labels, verticals, expected", [
-    ([""], ["a/b"], ("a/b",)), (["wren"], [], ("wren",)), (["x", "y"], ["a", "b"], ("a", "b")),
+    ([""], ["a/b"], ("a/b/",)), (["wren"], [], ("wren",)), (["x", "y"], ["a", 1], ("a/", "1/")),
     ([], [], ()),
 ])
 def test_a_record_without_labels_has_its_verticals(labels, verticals, expected):

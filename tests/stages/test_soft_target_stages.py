@@ -11,6 +11,7 @@ from kc_jax.data import batches, sources, vertical_store
 from kc_jax.stages import (
     networks,
     runner,
+    soft_target_stats,
     storing,
     teachers,
     verify_soft_targets,
@@ -135,12 +136,25 @@ def test_stats_are_those_of_the_teachers_and_the_labels(copy, capsys):
     assert row["secondary_mass"] == pytest.approx(everyone, abs=2e-6)
     assert row["first_secondary_mass"] == pytest.approx(nearest, abs=2e-6)
     assert nearest < everyone - 0.01 and row["num_similar"] == num_similar
-    assert row["num_records"] == len(store.record_ids) and row["num_views"] == num_views
+    assert row["num_records"] == row["num_labelled"] == len(store.record_ids)
+    assert row["num_views"] == num_views
     assert stats["total"]["num_records"] == sum(
         len(source.records_of(space, v)) for v in range(space.num_verticals)
     )
     printed = capsys.readouterr().out
     assert "Soft targets: the first 3 in 2 views" in printed and "total" in printed
+
+
+def test_means_weigh_verticals_by_the_images_that_they_are_of():
+    counts = {"num_classes": 3, "num_views": 2, "num_similar": 5}
+    total = soft_target_stats.total([
+        {**counts, **dict.fromkeys(soft_target_stats.MEANS, value), "num_records": records,
+         "num_labelled": labelled}
+        for value, records, labelled in [(0.25, 100, 100), (0.75, 1000, 100)]
+    ])
+    assert (total["num_classes"], total["num_records"], total["num_labelled"]) == (6, 1100, 200)
+    assert total["mass_kept"] == 0.5
+    assert total["bytes_per_view"] == pytest.approx((25 + 750) / 1100, abs=1e-6)
 
 
 def test_the_students_loss_changes_by_less_than_a_thousandth(copy):

@@ -58,14 +58,14 @@ def open_folder(data: Data) -> Collection:
     empty = _without_images(folders.values(), files)
     tops = {file.key.split("/")[0] for file in files}
     names = tops if _are_splits(tops, data) else set()
-    roles = split_roles(names, data)
+    roles = split_roles(names, data) or {UNLABELLED: UNLABELLED}  # Beside verticals, too.
     if names:
         files = [file for file in files if file.key.split("/")[0] in roles]
 
     def read(position: int) -> Entry:
         file = files[position]
         above = file.key.split("/")[:-1]
-        split = roles[above.pop(0)] if names else None
+        split = roles[above.pop(0)] if names or above[:1] == [UNLABELLED] else None
         labels = ("/".join(above),) if above else ()
         return Entry(file.key, split, labels, lambda: read_file(file.path))
 

@@ -48,6 +48,14 @@ def test_folders_named_like_splits_are_splits(tmp_path, tops, change, expected):
     assert bool(collection.notes) == (len(expected) < len(tops))
 
 
+def test_images_without_labels_may_lie_beside_verticals(tmp_path):
+    keys = ("plane/jet/1.png", "unlabelled/plane/2.png", "unlabelled/3.png")
+    write(tmp_path, dict.fromkeys(keys, b""))
+    assert {e.key: (e.split, e.labels) for e in entries(tmp_path)[0]} == dict(zip(keys, (
+        (None, ("plane/jet",)), ("unlabelled", ("plane",)), ("unlabelled", ()),
+    ), strict=True))
+
+
 def test_folders_without_images_are_named(tmp_path):
     write(tmp_path, {"car/sedan/1.png": b"", "car/van/notes.txt": b"", "bike/.png": b""})
     (tmp_path / "car/coupe").mkdir()

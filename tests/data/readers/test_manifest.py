@@ -155,5 +155,5 @@ def test_rows_without_labels_have_their_verticals(tmp_path):
     keys = {"image_key": "path", "label_key": "label", "vertical_key": "vertical"}
     found = entries(tmp_path / "m.csv", **keys)[3:]
     assert [(e.key, e.split, e.labels) for e in found] == [
-        ("d.jpg", "unlabelled", ("bird",)), ("e.jpg", "unlabelled", ("bird",)),
+        ("d.jpg", "unlabelled", ("bird/",)), ("e.jpg", "unlabelled", ("bird/",)),
     ]
