@@ -7,6 +7,7 @@ linked. What is there already is not made again. ``claims`` are put to the test.
 """
 
 import dataclasses
+import itertools
 import pathlib
 from collections.abc import Callable, Mapping, Sequence
 
@@ -17,6 +18,7 @@ from kc_jax import artifacts, command
 from kc_jax.config import Config, ConfigError, build
 from kc_jax.data import sources
 from kc_jax.stages import (
+    process_tables,
     report_figures,
     report_structures,
     runner,
@@ -41,16 +43,18 @@ class Kind:
       stages: run for every variant.
       last_stages: run once all variants of a setting and seed are there.
       read: function (configuration, working directory, variants) → its results.
-      merge: function (results by setting) → results of a seed.
       table: function (title, variants, results of every seed) → Markdown.
+      beside: the methods that results have besides the variants.
+      has_settings: whether it may be varied in several settings.
     """
 
     part: str
     stages: Sequence[str]
     last_stages: Sequence[str]
     read: Callable
-    merge: Callable
     table: Callable
+    beside: Sequence[str] = ()
+    has_settings: bool = True
 
 
 def _read_students(config: Config, workdir: Workdir, names: Sequence[str]) -> dict:
@@ -80,7 +84,7 @@ def _read_processes(config: Config, workdir: Workdir, names: Sequence[str]) -> d
     del config
     results = {name: artifacts.read_json(workdir.generation_results(name)) for name in names}
     return {"methods": {
-        name: {**process, **study_tables.process_metrics(process)}
+        name: {**process, **process_tables.process_metrics(process)}
         for name, process in results.items()
     }}
 
@@ -94,39 +98,30 @@ def merge_methods(by_setting: Mapping[str, Mapping]) -> dict:
     return {**next(iter(by_setting.values())), "methods": methods}
 
 
-def _only_setting(by_setting: Mapping[str, Mapping]) -> Mapping:
-    if len(by_setting) > 1:
-        raise ConfigError(
-            "a study of processes has one setting; make a study for each, with working directories "
-            "of their own"
-        )
-    return next(iter(by_setting.values()))
-
-
 KINDS = {
     "students": Kind(
         part="student",
         stages=("train_generalist", "train_teachers", "write_soft_targets", "train_student"),
         last_stages=("evaluate",),
         read=_read_students,
-        merge=merge_methods,
         table=study_tables.students_table,
+        beside=("generalist", "specialists"),
     ),
     "structures": Kind(
         part="structure",
         stages=("train_generalist", "learn_structure"),
         last_stages=("evaluate", "report_structures"),
         read=_read_structures,
-        merge=merge_methods,
         table=study_tables.structures_table,
+        beside=("generalist",),
     ),
     "processes": Kind(
         part="generations",
         stages=("train_generalist", "run_generations"),
         last_stages=("report_generations",),
         read=_read_processes,
-        merge=_only_setting,
-        table=study_tables.processes_table,
+        table=process_tables.processes_table,
+        has_settings=False,
     ),
 }
 
@@ -159,14 +154,25 @@ def cell_config(study, seed: int, name: str, setting: str = "") -> Config:
       seed: of everything random in training.
       name: of the variant.
       setting: name of the setting.
+
+    Raises:
+      ConfigError: the setting or the variant changes what there is not, or to what it cannot be.
     """
     kind, variants = kind_of(study)
     options = study.base.copy_and_resolve_references()
     options.seed = seed
-    options.update(settings_of(study)[setting])
+    _update(options, settings_of(study)[setting], f"the setting {setting!r}")
     options[kind.part].name = name
-    options[kind.part].update(variants[name])
+    _update(options[kind.part], variants[name], f"{name!r}, a variant of {kind.part},")
     return build(options)
+
+
+def _update(options, changes: Mapping, where: str) -> None:
+    try:
+        with options.unlocked():  # What there is not, `build` names.
+            options.update(changes)
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"{where} does not fit the study's base: {error}") from error
 
 
 def run_study(study, root: pathlib.Path) -> list[dict]:
@@ -179,10 +185,9 @@ def run_study(study, root: pathlib.Path) -> list[dict]:
     Returns:
       The results of each seed.
     """
-    kind, _ = kind_of(study)
     with artifacts.shared(root / LINKS):
         return [
-            kind.merge({
+            merge_methods({
                 setting: _run_setting(study, root, seed, setting) for setting in settings_of(study)
             })
             for seed in study.seeds
@@ -203,24 +208,36 @@ def _run_setting(study, root: pathlib.Path, seed: int, setting: str) -> dict:
     return kind.read(config, workdir, list(variants))
 
 
-def _check(study) -> None:
-    """Refuses a study without all that makes one.
+def check(study) -> None:
+    """Refuses a study that would fail, before anything is trained.
 
     Raises:
-      ConfigError: names what is missing.
+      ConfigError: names what is missing or wrong.
     """
-    kind_of(study)
+    kind, variants = kind_of(study)
     for name in ("title", "base", "seeds"):
         if not study.get(name):
             raise ConfigError(
                 f"config.{name} is missing or empty; a study has a title, a base that is varied, "
                 "and seeds"
             )
+    settings = settings_of(study)
+    if len(settings) > 1 and not kind.has_settings:
+        raise ConfigError(
+            f"a study of {kind.part} has one setting, not {', '.join(settings)}; make a study for "
+            "each, with working directories of their own"
+        )
+    for setting, name in itertools.product(settings, variants):
+        cell_config(study, study.seeds[0], name, setting)
+    study_claims.check(study.get("claims") or (), [
+        f"{setting}/{name}" if setting else name
+        for setting, name in itertools.product(settings, (*kind.beside, *variants))
+    ])
 
 
 def main(study, workdir: str | None):
     """Runs a study and prints its tables."""
-    _check(study)
+    check(study)
     root = pathlib.Path(workdir or f"runs/{study.get('name', 'study')}")
     kind, variants = kind_of(study)
     results = run_study(study, root)

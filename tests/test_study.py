@@ -1,12 +1,16 @@
+import importlib
+import pkgutil
+
 import ml_collections
 import numpy as np
 import pytest
 
 from configs import eft
+from configs import study as studies
 from configs.study import figure5, self_informed
 from kc_jax import artifacts, study
 from kc_jax.config import ConfigError
-from kc_jax.stages import study_claims, study_tables
+from kc_jax.stages import process_tables, study_claims, study_tables
 from kc_jax.workdir import Workdir
 
 
@@ -61,7 +65,9 @@ def test_the_table_gives_mean_and_deviation_over_seeds(plan):
     ]
     assert lines[7].endswith("| 64 after generalist’s | — |")  # It was not timed.
     hours = 3 * 2 * 64 / 0.5 / 3600
-    assert lines[8:] == ["", f"Training took {hours:.1f} hours, those of all seeds together."]
+    assert lines[8:] == [
+        "", f"Training these, one after the other and all seeds together: {hours:.1f} hours.",
+    ]
 
 
 @pytest.mark.slow
@@ -169,9 +175,11 @@ def test_claims_are_put_to_the_test():
         study_claims.claims_table([("x", "best", "bad")], results)
 
 
-def test_processes_have_one_setting():
-    with pytest.raises(ConfigError, match="one setting"):
-        study.KINDS["processes"].merge({"a": {}, "b": {}})
+def test_a_claim_is_about_a_number_of_its_methods():
+    results = [{"methods": {"good": {"top1": 0.5, "head": "FC4"}, "none": {"top1": None}}}]
+    for method, metric in [("good", "top7"), ("none", "top1"), ("good", "mean_vertical_ap")]:
+        with pytest.raises(ConfigError, match=f"{metric!r} of {method!r}, which has no such"):
+            study_claims.claims_table([("x", "good", method, metric)], results)
 
 
 def process(name, alone, together):
@@ -192,7 +200,7 @@ def test_processes_by_generation_and_the_papers_claims():
         }}
         for shift in (0.0, 0.1)
     ]
-    lines = study_tables.processes_table("T", ["a", "b", "c"], results).splitlines()
+    lines = process_tables.processes_table("T", ["a", "b", "c"], results).splitlines()
     assert "| labels alone | 50.0 ± 0.0 | | |" in lines
     deviation = np.std([60, 70], ddof=1)
     assert f"| D(0.6, 0.5) | 40.0 ± 0.0 | 50.0 ± 0.0 | 65.0 ± {deviation:.1f} |" in lines
@@ -206,7 +214,7 @@ def test_processes_by_generation_and_the_papers_claims():
     assert claims.split(" | ")[4:7] == ["22.5 ± 3.5", "12.5 ± 3.5", "20.0 ± 0.0"]
 
     def without(*names):
-        return study_tables.processes_table("T", ["a"], [
+        return process_tables.processes_table("T", ["a"], [
             {"methods": {n: run for n, run in seed["methods"].items() if n not in names}}
             for seed in results
         ])
@@ -214,6 +222,20 @@ def test_processes_by_generation_and_the_papers_claims():
     assert "| mean of students − labels | all together − best alone |" in without("b", "c")
     assert "D(1.0, same λ)" in without("b") and "− D(1.0, 0.0)" not in without("b")
     assert "D(1.0, same λ)" not in without("c") and "− D(1.0, 0.0)" in without("c")
+
+
+def test_processes_may_differ_in_length_and_lack_a_baseline():
+    def table(**changes):
+        runs = {"a": process("A", (0.4, 0.5), (0.4, 0.6)),
+                "b": process("B", (0.5, 0.5, 0.4), (0.5, 0.5, 0.6))}
+        runs = {name: {**run, **changes} for name, run in runs.items()}
+        return process_tables.processes_table("T", ["a", "b"], [{"methods": runs}]).splitlines()
+
+    assert "| A, together | 40.0 | 60.0 | — |" in table()
+    assert "| B, together | 50.0 | 50.0 | 60.0 |" in table()
+    lines = table(baseline=None)
+    assert "| labels alone | — | | |" in lines
+    assert not any("− labels" in line for line in lines)
 
 
 def test_claims_about_processes_are_put_to_the_test(tmp_path):
@@ -245,7 +267,7 @@ def test_a_study_of_structures_has_their_agreement_and_claims(tmp_path):
     )
     assert sum(clusters["placed"].values()) == sum(clusters["sizes"])
     agreement = {name: rows[name].split(" | ")[-1].strip(" |") for name in names}
-    assert -1 <= float(agreement["confusions"]) <= 1 and not agreement["longer"]
+    assert -1 <= float(agreement["confusions"]) <= 1 and agreement["longer"] == study_tables.NOTHING
     assert "heads beat going on with the whole network" in rows
 
 
@@ -269,6 +291,11 @@ def test_structures_beside_their_base():
     assert lines[-1].startswith(f"| a | 60.0 ± {np.std([50, 70], ddof=1):.1f} |")
     assert lines[-2].endswith("| 1,000 | 1.000 | — |")
     assert lines[-1].endswith("| 1,026 | 1.026 | 0.25 ± 0.14 |")
+    by_setting = [study.merge_methods({"wide": seed, "narrow": {"classes": 7, "methods": {
+        "generalist": method(0.3, 100), "a": method(0.4, 150),
+    }}}) for seed in results]
+    lines = study_tables.structures_table("T", ["a"], by_setting).splitlines()
+    assert [line.split(" | ")[-2] for line in lines[-4:]] == ["1.000", "1.026", "1.000", "1.500"]
 
 
 def test_a_study_of_processes_varies_generations(plan):
@@ -288,3 +315,28 @@ def test_a_study_varies_one_thing(plan, changes, what):
         plan[name] = variants
     with pytest.raises(ConfigError, match=f"the study varies {what}"):
         study.kind_of(plan)
+
+
+@pytest.mark.parametrize("change, message", [
+    ({"settings": {"noisy": {"data": {"noise": 0.5}}}}, "config.data.noise is unknown"),
+    ({"students": {"odd": {"heads": "FC4"}}}, "config.student.heads is unknown.*'head'"),
+    ({"students": {"odd": {"distill_weight": "all"}}}, "'odd', a variant of student, does not"),
+    ({"students": {"odd": {"head": "XX4"}}}, "XX4"),
+    ({"claims": (("up", "hard", "pacd"),)}, "the claim 'up' names the method 'pacd'; there are"),
+    ({"claims": (("up", "hard"),)}, "has 2 parts"),
+    ({"students": {}, "processes": {"a": {}}, "settings": {"x": {}, "y": {}}}, "one setting"),
+    ({"seeds": ()}, "config.seeds is missing or empty"),
+])
+def test_a_study_that_would_fail_is_refused_before_anything_is_trained(plan, change, message):
+    for name, value in change.items():
+        plan[name] = value
+    plan.lock()  # As flags do.
+    with pytest.raises(ConfigError, match=message):
+        study.check(plan)
+
+
+def test_the_shipped_studies_are_whole():
+    for module in pkgutil.iter_modules(studies.__path__):
+        shipped = importlib.import_module(f"{studies.__name__}.{module.name}")
+        if hasattr(shipped, "get_config"):
+            study.check(shipped.get_config())

@@ -10,6 +10,30 @@ METRIC = "mean_vertical_ap"
 SMALLEST = 0.005  # A gain of half a point is worth having.
 
 
+def check(claims: Sequence[Sequence[str]], methods: Sequence[str]) -> None:
+    """Refuses claims about methods that a study does not have.
+
+    Args:
+      claims: as `claims_table` takes them.
+      methods: that results are going to have.
+
+    Raises:
+      ConfigError: names the claim and the method.
+    """
+    for claim in claims:
+        if len(claim) not in (3, 4):
+            raise ConfigError(
+                f"the claim {tuple(claim)} has {len(claim)} parts; expected what it says, the "
+                "better method, the other, and maybe a metric"
+            )
+        for method in claim[1:3]:
+            if method not in methods:
+                raise ConfigError(
+                    f"the claim {claim[0]!r} names the method {method!r}; there are "
+                    f"{', '.join(methods)}"
+                )
+
+
 def claims_table(claims: Sequence[Sequence[str]], results: Sequence[Mapping]) -> str:
     """Writes for each claim the gain, its interval and the verdict.
 
@@ -19,7 +43,7 @@ def claims_table(claims: Sequence[Sequence[str]], results: Sequence[Mapping]) ->
       results: of every seed, with ``methods``.
 
     Raises:
-      ConfigError: a claim names a method that there is not.
+      ConfigError: a claim names a method or a metric that there is not.
     """
     lines = [
         f"Differences in points: mean over {study_tables.num_seeds(results)} and the 95 % interval "
@@ -49,4 +73,11 @@ def _metric(result: Mapping, method: str, metric: str) -> float:
         raise ConfigError(
             f"a claim names the method {method!r}; there are {', '.join(sorted(methods))}"
         )
-    return methods[method][metric]
+    found = methods[method]
+    if found.get(metric) is None:
+        numbers = sorted(key for key, value in found.items() if isinstance(value, int | float))
+        raise ConfigError(
+            f"a claim is about {metric!r} of {method!r}, which has no such number; it has "
+            f"{', '.join(numbers)}"
+        )
+    return found[metric]
