@@ -161,6 +161,24 @@ def photographs(config: ml_collections.ConfigDict, num_classes: int, num_vertica
     config.running.teacher_processes = 1  # Large networks fill all cores.
 
 
+def own_photographs(config: ml_collections.ConfigDict, source: str) -> None:
+    """Sets photographs that a user brings, and a student that learns from their labels.
+
+    Nobody reads soft targets then, so none are written; specialists are there for comparison.
+    Where soft targets are asked for, they have a view for each of 20 epochs.
+
+    Args:
+      config: what `get_config` gave.
+      source: of the records, as `config.data.source` has it.
+    """
+    photographs(config, num_classes=1000, num_verticals=20)
+    config.data.source = source
+    config.soft_targets.num_views = 20
+    config.stages = (
+        "train_generalist", "train_teachers", "train_student", "evaluate", "report", "export",
+    )
+
+
 def inception(config: ml_collections.ConfigDict, base: str) -> None:
     """Sets Inception-V2 as the backbone, cut at ``mixed_5c`` or ``mixed_3c``."""
     config.model.backbone = "inception_v2"

@@ -13,8 +13,8 @@ forward (`--stages=describe`), so it wants an accelerator. `small` is for a look
 Rates and student of `small` are those that did best on 3,450 photographs of 46 classes at 32 pixels
 (docs/results/photographs.md, starts.md); rates of `photographs` were not searched for. The student
 starts from the generalist and learns from labels: soft targets cost a point of AP from there, and
-gain two where most images have no label (docs/results/few_labels.md). Where you ask them, store as
-many views as there are epochs:
+gain two where most images have no label (docs/results/few_labels.md). Where you ask them, 20
+views of an image are stored, one for each epoch; keep the two numbers equal:
 
   --stages=train_generalist,train_teachers,write_soft_targets,train_student,evaluate,report,export \
   --config.student.name=distilled --config.student.distill_weight=0.5
@@ -33,12 +33,8 @@ def get_config(preset: str = "photographs"):
     if preset not in presets:
         raise ValueError(f"preset {preset!r} is unknown; expected one of {', '.join(presets)}")
     config = common.get_config("folder" if preset == "photographs" else f"folder_{preset}")
-    common.photographs(config, num_classes=1000, num_verticals=20)
-    config.data.update({"source": "folder", "image_key": "path", "label_key": "label"})
-    # The student learns from labels: nobody reads soft targets. Specialists are for comparison.
-    config.stages = (
-        "train_generalist", "train_teachers", "train_student", "evaluate", "report", "export",
-    )
+    common.own_photographs(config, "folder")
+    config.data.update({"image_key": "path", "label_key": "label"})
     return presets[preset](config)
 
 
@@ -61,5 +57,4 @@ def small(config):
     config.teachers.head = "FC256-FC128"
     config.student.head = "FC256-SC32"
     config.student.optimizer.learning_rate = 0.04
-    config.soft_targets.num_views = 20  # If any are asked for: a view for every epoch.
     return config

@@ -28,9 +28,8 @@ def get_config(preset: str = "cifar100"):
     if preset not in presets:
         raise ValueError(f"preset {preset!r} is unknown; expected one of {', '.join(presets)}")
     config = common.get_config(preset)
-    common.photographs(config, num_classes=1000, num_verticals=20)
-    config.data.update({"source": "tfds", "dataset": preset})
-    config.soft_targets.num_views = 4
+    common.own_photographs(config, "tfds")
+    config.data.dataset = preset
     return presets[preset](config)
 
 

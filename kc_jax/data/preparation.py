@@ -4,7 +4,6 @@ import dataclasses
 import functools
 import hashlib
 import itertools
-import json
 import os
 import pathlib
 import shutil
@@ -85,7 +84,9 @@ def prepare(
                 _prepare(data, collection, given, inputs, directory, shard_bytes)
             shutil.rmtree(unfinished, ignore_errors=True)  # Another may wait in there.
     found = packed.open_packed(directory)
-    differences = artifacts.describe_differences(found.manifest["inputs"], _as_json(inputs))
+    differences = artifacts.describe_differences(
+        found.manifest["inputs"], artifacts.as_json(inputs)
+    )
     if differences:
         raise ChangedDataError(
             f"the images packed in {directory} are not those of the configuration any more ("
@@ -118,11 +119,6 @@ def _origin(data: Data) -> str:
     """Gives the dataset's name, or the path of a table or a folder."""
     options = _options(data)
     return next((options[x] for x in ("dataset", "manifest", "directory") if options.get(x)), "")
-
-
-def _as_json(inputs: dict) -> dict:
-    """Gives what is read back after the inputs were written: tuples become lists."""
-    return json.loads(json.dumps(inputs))
 
 
 def _open(data: Data) -> Collection:

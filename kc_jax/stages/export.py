@@ -109,13 +109,14 @@ def gather_facts(config: Config, workdir: Workdir) -> dict[str, Any]:
     source = sources.open_source(config.data, "train")
     _check_inputs(config, workdir, manifest["inputs"], space, source)
     counts = class_table.count_images(source.labels, space.num_classes)
+    training = manifest["inputs"]["training"]
     return {
         "name": name,
         "fingerprint": artifacts.fingerprint_of(workdir.student(name), "train_student"),
         "label_space": space.to_json(),
         "network": {
             "model": manifest["inputs"]["model"],
-            "training": manifest["inputs"]["training"],
+            "training": training,
             "seed": manifest["inputs"]["seed"],
             "auxiliary": [dataclasses.asdict(s) for s in networks.recorded_auxiliary(trained)],
             "params": manifest["params"],
@@ -123,7 +124,8 @@ def gather_facts(config: Config, workdir: Workdir) -> dict[str, Any]:
         },
         "data": {
             "source": config.data.source, "variant": config.data.variant,
-            "records": source.fingerprint, "num_records": len(source),
+            "records": source.fingerprint, "num_records": len(source.labelled),
+            "num_unlabelled": len(source.unlabelled) if training["distill_weight"] else 0,
             "judged_on": config.data.judged_on, "synthetic": config.data.synthetic,
         },
         "preprocessing": preprocessing_of(config),

@@ -48,6 +48,7 @@ def facts(calibration=None, training_images=(0, 3, 5, 2, 4, 1)):
         },
         "data": {
             "source": "tfds_folder", "variant": "", "records": "4567", "num_records": 15,
+            "num_unlabelled": 0,
             "judged_on": "test", "synthetic": False,
         },
         "preprocessing": PREPROCESSING, "training_images": list(training_images),
