@@ -4,6 +4,7 @@ import functools
 from collections.abc import Callable
 
 import jax
+import numpy as np
 from jax.experimental import multihost_utils
 from jax.sharding import AbstractMesh, AxisType, Mesh, NamedSharding, PartitionSpec
 
@@ -127,15 +128,31 @@ def check_batch_size(mesh: Mesh, batch_size: int, name: str, microbatches: int =
 
 def put_batch(mesh: Mesh, batch):
     """Puts this process's rows of a batch of host arrays, see `own_rows`, onto the devices."""
-    sharding = batch_sharded(mesh)
-    return jax.tree.map(lambda x: jax.make_array_from_process_local_data(sharding, x), batch)
+    sharding, num_places = batch_sharded(mesh), len(_own_places(mesh))
+
+    def put(rows):
+        batch_size = len(rows) * mesh.shape[DATA_AXIS] // num_places
+        shape = (batch_size, *rows.shape[1:])
+        return jax.make_array_from_process_local_data(sharding, rows, shape)
+
+    return jax.tree.map(put, batch)
 
 
-def own_rows(mesh: Mesh, batch_size: int) -> slice:
-    """Says which rows of a batch this process puts onto its devices."""
-    places = batch_sharded(mesh).addressable_devices_indices_map((batch_size,)).values()
-    rows = [place[0].indices(batch_size)[:2] for place in places]
-    return slice(min(first for first, _ in rows), max(end for _, end in rows))
+def own_rows(mesh: Mesh, batch_size: int) -> np.ndarray:
+    """Says which rows of a batch this process puts onto its devices: i64[n], sorted.
+
+    They need not lie together: `jax.make_mesh` follows the wires between the chips of a TPU.
+    """
+    return np.arange(batch_size).reshape(mesh.shape[DATA_AXIS], -1)[_own_places(mesh)].ravel()
+
+
+def _own_places(mesh: Mesh) -> list[int]:
+    """Lists where on the ``data`` axis there are devices of this process."""
+    here = jax.process_index()
+    return [
+        place for place, devices in enumerate(mesh.devices)
+        if any(device.process_index == here for device in devices.flat)
+    ]
 
 
 def gathered(tree):

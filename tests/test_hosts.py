@@ -53,10 +53,6 @@ def test_apart_a_process_is_as_if_alone(second_of_two, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["own"]
 
 
-def test_rows_of_a_batch_that_lie_here():
-    assert sharding.own_rows(sharding.make_mesh(), 8) == slice(0, 8)
-
-
 def companion(folder, **facts):
     """Writes what the first of two processes says of itself."""
     text = {"run": 5, "host": "h", "pid": 7, "beat": 1, "calls": 0, "work": 0, "doing": "it"}

@@ -6,6 +6,7 @@ import pytest
 from jax.sharding import PartitionSpec
 
 from kc_jax import hosts, sharding
+from tests import processes_together
 
 ONE_DEVICE = pytest.mark.skipif(jax.device_count() != 1, reason="counts on one device")
 
@@ -70,3 +71,25 @@ def test_put_batch():
         assert placed[name].sharding == sharding.batch_sharded(mesh)
         assert placed[name].dtype == array.dtype
         np.testing.assert_array_equal(placed[name], array)
+
+
+def scattered(*processes):
+    """Gives a mesh whose devices along ``data``, and along ``model``, are of these processes."""
+    devices = np.vectorize(lambda n: types.SimpleNamespace(process_index=n))(processes)
+    return types.SimpleNamespace(
+        devices=devices, shape=dict(zip(("data", "model"), devices.shape, strict=True))
+    )
+
+
+@pytest.mark.parametrize("processes, expected", [
+    ([[0], [0], [1], [1]], [0, 1, 2, 3]), ([[0], [1], [1], [0]], [0, 1, 6, 7]),
+    ([[1], [0], [1], [0]], [2, 3, 6, 7]), ([[0, 1], [1, 0]], range(8)),
+    ([[1, 1], [0, 0]], range(4, 8)), ([[0]], range(8)),
+])
+def test_rows_of_a_batch_that_lie_here(processes, expected):
+    np.testing.assert_array_equal(sharding.own_rows(scattered(*processes), 8), expected)
+
+
+def test_rows_get_to_where_they_belong_however_the_processes_lie():
+    ended = processes_together.end(processes_together.begin("tests.scattered_rows", devices=2))
+    assert [status for status, _ in ended] == [0, 0], ended

@@ -24,7 +24,7 @@ def train_batches(
     start_step: int = 0,
     read_threads: int = 1,
     with_images: bool = True,
-    rows: slice = slice(None),
+    rows: slice | np.ndarray = slice(None),
 ) -> Iterator[Batch]:
     """Yields training batches for ever, every epoch in a new order.
 
