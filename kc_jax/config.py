@@ -276,7 +276,8 @@ class Training:
       loss: ``sigmoid``, a yes or no for each class, or ``softmax``, one class of all.
       tolerance: of a network that is to teach.
       distill_weight: share of what the teacher says in the target, the rest being the labels.
-      temperature: that softens teacher and student where a softmax is distilled; 1 does nothing.
+      temperature: that softens teacher and student where a softmax is distilled, which is in
+        `generations` alone; 1 does nothing.
       optimizer: how parameters move.
       self_paced: whether logits are paced.
     """
@@ -539,6 +540,12 @@ def _check_losses(config: Config) -> None:
                     f"config.{name}.label_smearing is True but config.{name}.loss is 'softmax', "
                     "which takes one class of each image; set one of them otherwise"
                 )
+        if name != "generations" and training.temperature != 1:
+            raise ConfigError(
+                f"config.{name}.temperature is {training.temperature}; it softens what a softmax "
+                "of config.generations learns from another, and specialists' soft targets have "
+                "none, so it must be 1.0"
+            )
         try:
             tolerance.weight_of(training.tolerance.confidence, training.tolerance.num_similar)
         except ValueError as error:

@@ -35,6 +35,11 @@ def main(options, workdir: str | None):
     from kc_jax import config
     from kc_jax.stages import runner
 
+    if not _COORDINATOR.value and (_NUM_PROCESSES.value, _PROCESS_ID.value) != (-1, -1):
+        raise UserError(
+            "--num_processes and --process_id are of processes that work together, which find each "
+            "other by --coordinator=HOST:PORT of process 0; name it, or leave them out"
+        )
     if _COORDINATOR.value:
         hosts.join(
             _COORDINATOR.value, _NUM_PROCESSES.value, _PROCESS_ID.value, _PATIENCE.value

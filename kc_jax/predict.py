@@ -79,7 +79,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     bundle = Bundle.load(options.bundle)
     answers = answer_files(
         bundle, list_images(options.images), batch_size=options.batch_size, top=options.top,
-        verticals=[name for name in options.verticals.split(",") if name], threads=options.threads,
+        verticals=bundle.listed(options.verticals), threads=options.threads,
     )
     num_bad = 0
     try:

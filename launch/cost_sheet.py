@@ -110,6 +110,14 @@ def main(argv: Sequence[str]) -> None:
         )
     except FileNotFoundError as error:
         sys.exit(f"kc_jax: {error.filename} is missing; run the stage describe with this --workdir")
+    except ValueError as error:
+        sys.exit(f"kc_jax: {options.workdir} has a damaged describe.json or config.json: {error}")
+    missing = {"generalist", "teachers", "student"} - set(description["networks"])
+    if missing:
+        sys.exit(
+            f"kc_jax: describe.json in {options.workdir} has no {', '.join(sorted(missing))}; run "
+            "the stage describe with a configuration whose stages train all three"
+        )
     try:
         machines = [Machine(**row) for row in json.loads(options.machines.read_text("utf-8"))]
     except (OSError, TypeError, ValueError) as error:

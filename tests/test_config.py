@@ -20,7 +20,7 @@ STRINGS = {
 NUMBERS = {"model": 1, "momentum": 0.9, "distill_weight": 0.0, "warmup": 0.1, "seed": 0,
            "validation_share": 0.2, "test_share": 0.2, "label_noise": 0.2, "labelled_share": 0.2,
            "wanted_precision": 0.9, "balance_strength": 0.5, "confidence": 0.6,
-           "label_smearing": False}
+           "label_smearing": False, "temperature": 1.0}
 LISTS = {"init_parts": ("backbone",), "sinks": ("wandb",), "milestones": (0.5, 0.75),
          "widths": (8, 8)}
 
@@ -259,6 +259,7 @@ def test_heads_are_checked():
         ("model.backbone_init_from", "", "is empty, so a backbone of random weights would never"),
         ("generalist.distill_weight", 0.5, "soft targets exist only for the student"),
         ("teachers.distill_weight", 0.5, "soft targets exist only for the student"),
+        ("student.temperature", 4.0, "learns from another, and specialists.*it must be 1.0"),
         ("generalist.init_from", "generalist", "it must be 'scratch'"),
         ("teachers.init_from", "teacher", "expected scratch, generalist, or the folder of a"),
         ("teachers.init_parts", ["head"], "has 'head'; expected some of backbone, trunk"),

@@ -60,8 +60,3 @@ class Calibration:
     def log_odds(self, logits: np.ndarray) -> np.ndarray:
         """Calibrates logits f32[B, C]; their sigmoid is a probability."""
         return logits / self.temperature + self.bias
-
-
-def probabilities(log_odds: np.ndarray) -> np.ndarray:
-    """Gives the sigmoid of log-odds f32[…]."""
-    return 1 / (1 + np.exp(-np.clip(log_odds, -80, 80)))  # e^80 is within f32.

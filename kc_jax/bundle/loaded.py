@@ -13,10 +13,11 @@ import safetensors.numpy
 from jax import export
 
 from kc_jax.bundle import files
-from kc_jax.bundle.calibration import Calibration, probabilities
+from kc_jax.bundle.calibration import Calibration
 from kc_jax.core import label_space as label_spaces
 from kc_jax.core.average_precision import best_classes
 from kc_jax.core.label_space import LabelSpace
+from kc_jax.core.log_odds import sigmoid
 from kc_jax.errors import UserError
 
 
@@ -151,6 +152,11 @@ class Bundle:
             )
         return self._call(self._weights, images)
 
+    def listed(self, text: str) -> list[str]:
+        """Reads names of verticals: one, which may have commas in it, or several between commas."""
+        names = [text] if text in self.space.verticals else text.split(",")
+        return [name for name in names if name]
+
     def vertical_ids(self, names: Iterable[str]) -> list[int]:
         """Finds verticals by name.
 
@@ -201,7 +207,7 @@ class Bundle:
 
     def _name(self, class_id: int, logits: np.ndarray, log_odds: np.ndarray) -> Name:
         def probability(c: int) -> float:
-            return float(probabilities(log_odds[c]))
+            return float(sigmoid(log_odds[c]))
 
         space, threshold = self.space, self.calibration.threshold[class_id]
         return Name(

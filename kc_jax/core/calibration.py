@@ -116,6 +116,6 @@ def threshold_at(
     order = np.argsort(-confidence, kind="stable")
     falling, hits = confidence[order], np.cumsum(is_right[order])
     is_last_of_equals = np.append(falling[1:] < falling[:-1], True)[: len(falling)]
-    precise = hits >= wanted_precision * np.arange(1, len(falling) + 1)
+    precise = hits / np.arange(1, len(falling) + 1) >= wanted_precision
     reached = np.flatnonzero(is_last_of_equals & precise)
     return float(falling[reached[-1]]) if len(reached) else None

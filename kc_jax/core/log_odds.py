@@ -13,6 +13,11 @@ LIMIT = 80.0  # Log-odds end here: e^80 is within f32, and a store tells nothing
 ROUNDING = 1e-6  # By which a probability may leave 0 to 1, as sums of a softmax do.
 
 
+def sigmoid(log_odds: np.ndarray) -> np.ndarray:
+    """Gives the probabilities of log-odds, which beyond ±`LIMIT` are taken to be ±`LIMIT`."""
+    return 1 / (1 + np.exp(-np.clip(log_odds, -LIMIT, LIMIT)))
+
+
 def of_logits(values: np.ndarray) -> np.ndarray:
     """Takes logits, one network's yes or no for each class, as they are.
 

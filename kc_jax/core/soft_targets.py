@@ -6,6 +6,7 @@ import numpy as np
 
 from kc_jax.core import quantisation
 from kc_jax.core.average_precision import best_classes
+from kc_jax.core.log_odds import sigmoid
 
 
 def top_k(logits: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
@@ -41,7 +42,7 @@ def kept_mass(logits: np.ndarray, kept: np.ndarray) -> np.ndarray:
     Returns:
       f32[B] in [0, 1].
     """
-    return _sigmoid(kept).sum(axis=-1) / _sigmoid(logits).sum(axis=-1)
+    return sigmoid(kept).sum(axis=-1) / sigmoid(logits).sum(axis=-1)
 
 
 def secondary_mass(
@@ -59,16 +60,12 @@ def secondary_mass(
     Returns:
       f32[B] each: the sum of the scores of all secondary classes, and of the K − 1 first of them.
     """
-    scores = _sigmoid(logits)
+    scores = sigmoid(logits)
     for row, own in zip(scores, right, strict=True):
         row[list(own)] = 0
     count = min(num_similar - 1, scores.shape[-1])
     first = np.partition(scores, -count, axis=-1)[:, -count:]
     return scores.sum(axis=-1), first.sum(axis=-1)
-
-
-def _sigmoid(logits: np.ndarray) -> np.ndarray:
-    return 1 / (1 + np.exp(-np.clip(logits, -80, 80)))  # e^80 is within f32.
 
 
 def label_rank(ids: np.ndarray, labels: Sequence[Sequence[int]]) -> np.ndarray:

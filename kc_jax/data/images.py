@@ -10,6 +10,9 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 SUFFIXES = {".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}
+# Of others the header is not trusted: Pillow decodes an ICO's pictures as it opens it, and gives
+# PostScript to a program.
+FORMATS = ("BMP", "GIF", "JPEG", "PNG", "TIFF", "WEBP")
 # A JPEG is decoded at a fraction of its size where that leaves this many times the side wanted.
 DECODE_MARGIN = 2
 TOO_LARGE, UNDECODABLE, UNREADABLE = "too large", "undecodable", "unreadable"
@@ -77,7 +80,7 @@ def check(encoded: bytes, max_pixels: int) -> None:
 def _opened(encoded: bytes, max_pixels: float) -> Iterator[Image.Image]:
     """Opens an image whose header keeps the limit; what fails meanwhile is a `BadImageError`."""
     try:
-        with Image.open(io.BytesIO(encoded)) as image:
+        with Image.open(io.BytesIO(encoded), formats=FORMATS) as image:
             width, height = image.size
             if width * height > max_pixels:
                 raise BadImageError(

@@ -120,7 +120,7 @@ def _add_predict(app: FastAPI, bundle: Bundle, limits: Limits, metrics: Metrics)
             async with under_way:
                 with metrics.under_way.track_inprogress():
                     response = await _as_response(
-                        answer(request, top, [name for name in verticals.split(",") if name])
+                        answer(request, top, bundle.listed(verticals))
                     )
             status = response.status_code
             return response

@@ -7,6 +7,12 @@ from kc_jax.core import calibration
 from kc_jax.data import validation
 from kc_jax.stages.judging import TestSet
 
+# Of a vertical without a test image, as some are where held-out training images judge.
+UNJUDGED = {
+    "temperature": 1.0, "bias": 0.0, "threshold": None, "ece_before": None, "ece_after": None,
+    "pairs": 0,
+}
+
 
 class CalibrationJudge:
     """Fits a temperature and a bias for each vertical and finds how far probabilities err.
@@ -16,7 +22,8 @@ class CalibrationJudge:
     test label names are asked. Memory holds 5 bytes an example and vertical.
 
     What is judged is the first name over all verticals, by parameters that were fitted on the other
-    half of the records. Where these do not lower the error, logits are left as they are.
+    half of the records. Where these do not lower the error, logits are left as they are, and so
+    are those of verticals that no test label names.
 
     Args:
       test: the examples.
@@ -64,8 +71,8 @@ class CalibrationJudge:
         used = after if is_used else before
         ones = np.ones(logits.shape[1])
         temperatures, biases = _fit_columns(logits, is_right) if is_used else (ones, 0 * ones)
-        verticals = {
-            self._space.verticals[vertical_id]: {
+        found = {
+            vertical_id: {
                 "temperature": float(temperatures[v]),
                 "bias": float(biases[v]),
                 "threshold": calibration.threshold_at(*used.of(v), self._wanted_precision),
@@ -76,7 +83,9 @@ class CalibrationJudge:
             for v, vertical_id in enumerate(self._verticals)
         }
         return {
-            "verticals": verticals,
+            "verticals": {
+                name: found.get(v, UNJUDGED) for v, name in enumerate(self._space.verticals)
+            },
             **errors,
             "is_used": is_used,
             "wanted_precision": self._wanted_precision,

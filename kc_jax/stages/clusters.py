@@ -11,6 +11,7 @@ from kc_jax.config import Config, ConfigError, Structure
 from kc_jax.core import confusion, label_space, spectral
 from kc_jax.core.average_precision import best_classes
 from kc_jax.core.label_space import LabelSpace
+from kc_jax.core.quantisation import LEAST_PROBABILITY
 from kc_jax.core.regrouping import regroup
 from kc_jax.data import batches, class_groups, sources
 from kc_jax.data.soft_target_store import SoftTargetStore
@@ -188,5 +189,5 @@ def _stored_answers(config: Config, store: SoftTargetStore, source: Source) -> A
         ids, probs = store(records, np.zeros_like(records))
         order = np.argsort(-probs, axis=-1, kind="stable")[:, : config.structure.top_k]
         kept = zip(ids, probs, order, strict=True)
-        best = [row[places[p[places] > 0]] for row, p, places in kept]
+        best = [row[places[p[places] > LEAST_PROBABILITY]] for row, p, places in kept]
         yield best, [source.labels[record] for record in records]

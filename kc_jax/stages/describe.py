@@ -186,7 +186,8 @@ def _print(description: dict) -> None:
         console.print(table)
         if "to_base" in network:
             print(f"{network['to_base']:.3f} times the multiply-adds of {network['base']}")
-    console.print(_memory_table(description["memory"]))
+    if description["memory"]["bytes_per_device"]:  # None of teachers alone.
+        console.print(_memory_table(description["memory"]))
 
 
 def _memory_table(described: dict) -> Table:

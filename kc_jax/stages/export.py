@@ -161,8 +161,16 @@ def _check_inputs(config, workdir: Workdir, found: dict, space: LabelSpace, sour
             f"{workdir.student(name)} was made from other inputs:\n  " + "\n  ".join(differences)
             + "\nExport it with the configuration that it was trained with"
         )
-    judged = artifacts.manifest_of(workdir.evaluation / name, "evaluate")["inputs"]["networks"]
-    if judged != [artifacts.fingerprint_of(workdir.student(name), "train_student")]:
+    judged = artifacts.manifest_of(workdir.evaluation / name, "evaluate")["inputs"]
+    views = {"views": networks.view_inputs(config, config.data.judged_on)}
+    differences = artifacts.describe_differences({"views": judged["views"]}, views)
+    if differences:
+        raise artifacts.StaleArtifactError(
+            f"{workdir.evaluation / name} judges other views than the bundle would draw:\n  "
+            + "\n  ".join(differences) + "\nExport it with the configuration that it was judged "
+            "with, or run the stage evaluate anew"
+        )
+    if judged["networks"] != [artifacts.fingerprint_of(workdir.student(name), "train_student")]:
         raise artifacts.StaleArtifactError(
             f"{workdir.evaluation / name} judges another network than the student {name!r} that is "
             "there now; run the stage evaluate anew with --redo=evaluate"

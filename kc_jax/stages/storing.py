@@ -8,6 +8,7 @@ from kc_jax import artifacts
 from kc_jax.config import Config
 from kc_jax.core import soft_targets
 from kc_jax.core.label_space import LabelSpace
+from kc_jax.core.log_odds import LIMIT
 from kc_jax.data import vertical_store
 from kc_jax.data.sources import Source
 from kc_jax.progress import show_progress
@@ -177,6 +178,7 @@ class _Tally:
             np.asarray(part)[known] for part in (records, logits, ids, log_odds)
         )
         labels = [self._labels[r] for r in records]
+        ids = np.where(log_odds < -LIMIT, -1, ids)  # A class that nobody predicted.
         rank = soft_targets.label_rank(ids, list(map(self._own, labels)))
         mass = soft_targets.kept_mass(logits, log_odds)
         right = [self._own(self._space.smear(known)) for known in labels]

@@ -114,9 +114,10 @@ class LossWatch:
         Raises:
           NonFiniteLossError: a number of it is none, as after a step whose gradients were none.
         """
-        if self._may_leave_out:  # What is saved counts all steps before it.
+        is_sound = is_finite(state)
+        if is_sound or self._may_leave_out:  # What is saved counts all steps before it.
             self._judge(step)
-        if not is_finite(state):
+        if not is_sound:
             self._look()
             reason = self._warning or (
                 self._explain(step, self._recent[-1] if self._recent else math.nan)
@@ -143,7 +144,7 @@ class LossWatch:
     def _look_for_spikes(self, losses: Mapping[int, float]) -> None:
         for number, loss in losses.items():
             median = float(np.median(self._recent)) if len(self._recent) >= ENOUGH else math.inf
-            if self._note_spike and loss > SPIKE * median:
+            if self._note_spike and 0 < SPIKE * median < loss:  # Above none, any loss is.
                 note = self._note_spike(number, loss, median)
                 if not self._num_spikes:
                     print(f"WARNING: {note}", file=sys.stderr, flush=True)

@@ -10,7 +10,8 @@
 #   NODES=1, GPUS_PER_NODE=8, CPUS_PER_GPU=8   of the generalist and of the student, a process a GPU
 #   GPUS_PER_TEACHER=1                          of each teacher, which one process trains
 #   TEACHERS_AT_ONCE=0                          so many at most; 0 is no limit
-#   VERTICALS                                   how many there are; asked of `describe` where unset
+#   VERTICALS                                   how many there are; asked of `describe` where unset, which first
+#                                               trains a generalist here if data.verticals is to be discovered
 #   RESTARTS=100                                of a job that was preempted
 #   SBATCH_PARTITION, SBATCH_ACCOUNT, SBATCH_TIMELIMIT …   are read by sbatch itself
 set -euo pipefail

@@ -1,3 +1,4 @@
+import dataclasses
 import subprocess
 import sys
 
@@ -42,8 +43,8 @@ print(*sorted(sys.modules))
     known = done.stdout.split()
     ours = {name for name in known if name.startswith("kc_jax.")}
     assert ours <= {"kc_jax.checksums", "kc_jax.errors", "kc_jax.core",
-                    "kc_jax.core.label_space", "kc_jax.core.average_precision", "kc_jax.data",
-                    "kc_jax.data.images",
+                    "kc_jax.core.label_space", "kc_jax.core.average_precision",
+                    "kc_jax.core.log_odds", "kc_jax.data", "kc_jax.data.images",
                     *(name for name in ours if name.startswith("kc_jax.bundle"))}
     others = {"flax", "optax", "orbax", "grain", "tensorflow_datasets", "ml_collections", "absl"}
     assert not others & set(known)
@@ -79,6 +80,15 @@ def test_ancestors_come_nearest_first(bundle):
     logits = np.array([[0, 0, 9, 0, 0, 0]], np.float32)
     [[name]] = bundle.names(logits, top=1)
     assert [a.name for a in name.ancestors] == ["gull", "bird"]
+
+
+@pytest.mark.parametrize("text, names", [
+    ("", []), ("car", ["car"]), ("bird,car", ["bird", "car"]), ("car,,no", ["car", "no"]),
+    ("Arts, Entertainment", ["Arts, Entertainment"]), ("Arts,car", ["Arts", "car"]),
+])
+def test_a_vertical_may_have_a_comma_in_its_name(bundle, text, names):
+    space = dataclasses.replace(bundle.space, verticals=("Arts, Entertainment", "car"))
+    assert dataclasses.replace(bundle, space=space).listed(text) == names
 
 
 def test_pruning_takes_names_from_some_verticals(bundle):

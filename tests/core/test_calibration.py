@@ -113,3 +113,8 @@ def test_a_precision_that_is_never_reached_has_no_threshold():
     assert calibration.threshold_at(confidence, is_right, 0.9) is None
     assert calibration.threshold_at(confidence, is_right, 0.6) == 0.7
     assert calibration.threshold_at(confidence[:0], is_right[:0], 0.5) is None
+
+
+def test_a_precision_that_is_just_reached_has_one():
+    confidence, is_right = np.linspace(1, 0.01, 100), np.arange(100) % 20 < 11
+    assert calibration.threshold_at(confidence, is_right, 0.55) == confidence[-1]

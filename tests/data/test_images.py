@@ -76,6 +76,8 @@ def test_a_large_jpeg_is_decoded_small_and_looks_the_same():
 @pytest.mark.parametrize("file, kind, detail", [
     (b"", "undecodable", "empty"),
     (b"hello", "undecodable", "not an image"),
+    (encode(halves(), "ICO"), "undecodable", "not an image of a known format"),
+    (encode(halves(), "EPS"), "undecodable", "not an image of a known format"),
     (encode(halves(), "JPEG")[:-40], "undecodable", "runcated"),
     (encode(halves(), "PNG")[:60], "undecodable", "runcated"),
     (encode(Image.new("F", (4, 4)), "TIFF"), "undecodable", "floating-point"),

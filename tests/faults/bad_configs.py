@@ -114,6 +114,8 @@ CASES = [
     case("process that is none of them",
          f"{SMOKE} --coordinator=a:1 --num_processes=2 --process_id=2", "--process_id 2",
          "--num_processes is 2"),
+    case("process without a coordinator", f"{SMOKE} --num_processes=2 --process_id=0",
+         "--num_processes and --process_id", "--coordinator=HOST:PORT"),
     case("processes that are no number", f"{SMOKE} --num_processes=two", "num_processes=two",
          "int()"),
     case("unknown kind of predictions", "kc_jax.import_soft_targets "

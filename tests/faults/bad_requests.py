@@ -97,6 +97,7 @@ FILE = part(b"image", GOOD)
 CASES = [
     ask("no bytes", 400, "body is empty", "send the bytes", content=b""),
     ask("text", 422, "not an image of a known format", content=b"notes"),
+    ask("PostScript", 422, "not an image of a known format", content=b"%!PS-Adobe-3.0 EPSF-3.0"),
     ask("cut-off PNG", 422, "undecodable", content=GOOD[:45]),
     ask("cut-off JPEG", 422, "undecodable", content=encoded(form="JPEG")[:-50]),
     ask("too many pixels", 413, "80 x 80 pixels; at most 5,000", content=encoded("1", (80, 80))),

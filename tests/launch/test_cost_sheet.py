@@ -116,3 +116,15 @@ def test_a_missing_description_is_named(tmp_path):
     done = run(f"--workdir={tmp_path}")
     assert done.returncode == 1
     assert "describe.json is missing; run the stage describe" in done.stderr
+
+
+@pytest.mark.parametrize("description, message", [
+    ("{", "damaged describe.json or config.json"),
+    (json.dumps({**DESCRIPTION, "networks": {}}), "has no generalist, student, teachers; run the"),
+])
+def test_a_description_of_no_use_is_named(tmp_path, description, message):
+    (tmp_path / "describe.json").write_text(description, encoding="utf-8")
+    (tmp_path / "config.json").write_text(json.dumps(CONFIG), encoding="utf-8")
+    done = run(f"--workdir={tmp_path}")
+    assert done.returncode == 1
+    assert message in done.stderr and "Traceback" not in done.stderr

@@ -3,6 +3,7 @@ import itertools
 import numpy as np
 import pytest
 
+from kc_jax.bundle import calibration as loaded_calibration
 from kc_jax.core import calibration, label_space
 from kc_jax.data import validation
 from kc_jax.data.sources import Source
@@ -55,13 +56,16 @@ def test_equals_the_formulas_on_all_logits(logits, boost, is_used):
     found = judged(logits, [3, 3, 50])
     assert set(found) == {"verticals", "ece_before", "ece_after", "is_used", "wanted_precision"}
     assert found["wanted_precision"] == 0.7
-    assert list(found["verticals"]) == [SPACE.verticals[0], SPACE.verticals[1]]
+    assert list(found["verticals"]) == list(SPACE.verticals)
+    unnamed = found["verticals"][SPACE.verticals[2]]
+    assert (unnamed["temperature"], unnamed["bias"], unnamed["threshold"]) == (1.0, 0.0, None)
+    assert np.isfinite(loaded_calibration.Calibration.from_json(found, SPACE).temperature).all()
     for vertical_id, values in wanted.items():
         assert found["verticals"][SPACE.verticals[vertical_id]] == pytest.approx(values, rel=1e-9)
     assert (found["ece_before"], found["ece_after"]) == pytest.approx((before, after), rel=1e-9)
     assert (found["ece_after"] < found["ece_before"]) == found["is_used"] == is_used
     kept = [(values["temperature"], values["bias"]) for values in found["verticals"].values()]
-    assert (kept == [(1.0, 0.0)] * 2) != is_used
+    assert (kept == [(1.0, 0.0)] * 3) != is_used
 
 
 def test_a_precision_out_of_reach_is_none(logits):

@@ -115,3 +115,10 @@ def test_heads_on_a_network_that_is_not_trained_are_left_out_and_said_so(tmp_pat
     assert set(described(options, tmp_path)) == {"generalist"}
     assert re.search(r"structure is left out: .*first is missing.*run the stage learn_structure",
                      capsys.readouterr().out.replace("\n", " "))
+
+
+def test_teachers_alone_are_described_without_a_table_of_memory(tmp_path, capsys):
+    options = eft.get_config("smoke")
+    options.stages = ("describe", "train_teachers")
+    assert set(described(options, tmp_path)) == {"teachers"}
+    assert "memory a device" not in capsys.readouterr().out

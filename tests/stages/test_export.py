@@ -80,3 +80,12 @@ def test_what_does_not_belong_together_is_refused(copy):
     artifacts.write_json(path, {**artifacts.read_json(path), "digest": "another"})
     with pytest.raises(artifacts.StaleArtifactError, match="judges another.*--redo=evaluate"):
         runner.run_stages(config, workdir, ["export"])
+
+
+def test_other_views_than_those_that_were_judged_are_refused(copy):
+    config, workdir = copy
+    other = dataclasses.replace(
+        config, data=dataclasses.replace(config.data, test_augmentation="glyph_centre")
+    )
+    with pytest.raises(artifacts.StaleArtifactError, match="judges other views.*\n.*glyph_centre"):
+        runner.run_stages(other, workdir, ["export"])

@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from kc_jax import artifacts, run_lock
+from kc_jax.core import quantisation
 from kc_jax.data import sources, vertical_store
 from kc_jax.data.predictions import PredictionsError
 from kc_jax.data.soft_target_store import SoftTargetStore
@@ -141,6 +142,26 @@ def test_soft_targets_of_images_serve_every_view(dumped, importing):
                 assert prob == pytest.approx(wanted, rel=1.4e-3, abs=1.2e-7)
         own = space.verticals_of(source.labels[record])
         assert np.count_nonzero(probs[record]) == sum(space.sizes[v] for v in own)
+
+
+def test_classes_that_nobody_predicted_are_no_answers(dumped, importing):
+    """Each image has one prediction; the store fills up with others, whose probability is 0."""
+    first = {row["image"]: row for row in sorted(
+        of_images(dumped).to_pylist(), key=lambda row: row["probability"]
+    )}
+    config, workdir = importing(pa.Table.from_pylist(list(first.values())))
+    runner.run_stages(config, workdir, ["import_soft_targets", "soft_target_stats"])
+    store, source, space = opened(config, workdir)
+    stats = artifacts.read_json(workdir.soft_target_stats)["verticals"]
+    for vertical_id, name in enumerate(space.verticals):
+        records = source.records_of(space, vertical_id)
+        named = [first[source.key(r)]["class_id"] in source.labels[r] for r in records]
+        assert stats[name]["label_kept"] == pytest.approx(np.mean(named), abs=1e-6)
+        assert stats[name]["first_is_label"] == stats[name]["label_kept"]
+    ids, probs = store(np.arange(len(source)), np.zeros(len(source), int))
+    is_named = probs > quantisation.LEAST_PROBABILITY
+    assert np.all(is_named.sum(axis=1) == 1)
+    assert ids[is_named].tolist() == [first[source.key(r)]["class_id"] for r in range(len(source))]
 
 
 def test_other_augmentation_leaves_soft_targets_of_images_alone(dumped, importing, capsys):

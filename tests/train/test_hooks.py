@@ -161,6 +161,23 @@ def test_what_is_far_above_needs_losses_to_compare_with():
     assert noted([1.0] * (few + 1) + [99.0]) == [(hooks.ENOUGH + 1, 99.0, 1.0)]
 
 
+def test_above_a_median_of_nothing_no_loss_is_far(capsys):
+    assert noted([0.0] * hooks.ENOUGH + [1e-6, 1.0]) == []
+
+
+def test_losses_are_looked_at_before_a_state_is_saved():
+    spikes = []
+    hook = hooks.LossWatch(
+        lambda step, loss: "", every_steps=100, num_steps=100,
+        note_spike=lambda step, loss, median: spikes.append(step) or "",
+    )
+    for step in range(1, hooks.ENOUGH + 2):
+        hook(step, None, {"loss": jnp.float32(9.0 if step > hooks.ENOUGH else 1.0)})
+    assert not spikes
+    hook.check(hooks.ENOUGH + 1, state_of(0.0))
+    assert spikes == [hooks.ENOUGH + 1]
+
+
 def test_a_loss_that_stays_high_is_no_spike_for_ever():
     spikes = noted([1.0] * hooks.WINDOW + [10.0] * (2 * hooks.WINDOW))
     assert len(spikes) == hooks.WINDOW // 2
