@@ -9,12 +9,14 @@ linked. What is there already is not made again. ``claims`` are put to the test.
 import dataclasses
 import itertools
 import pathlib
+import shlex
+import sys
 from collections.abc import Callable, Mapping, Sequence
 
 from absl import flags
 from matplotlib.figure import Figure
 
-from kc_jax import artifacts, command
+from kc_jax import artifacts, command, environment
 from kc_jax.config import Config, ConfigError, build
 from kc_jax.data import sources
 from kc_jax.stages import (
@@ -254,9 +256,19 @@ def main(study, workdir: str | None):
         parts.append(_put_figure(
             _losses(study, root), output, "losses", f"Loss by epoch, seed {study.seeds[0]}"
         ))
+    parts.append(_made_by())
     text = "\n".join(parts)
     artifacts.write_text(output, text)
     print(f"{text}\nTable: {output}")
+
+
+def _made_by() -> str:
+    """Says what wrote the tables, so that whoever reads them can do it again."""
+    made = environment.describe()
+    names = ("python", "jax", "kc_jax")
+    versions = ", ".join(f"{name} {made['versions'].get(name, '?')}" for name in names)
+    command = shlex.join(["python", "-m", "kc_jax.study", *sys.argv[1:]])
+    return f"Written with {versions}, on {made['device']}, by\n\n```\n{command}\n```\n"
 
 
 def _put_figure(figure: Figure, table: pathlib.Path, name: str, words: str) -> str:

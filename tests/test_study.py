@@ -123,6 +123,7 @@ def test_a_papers_table_has_verticals_claims_and_a_figure(tmp_path):
     for name in ("losses", "methods"):
         figure = tmp_path / "study" / f"table_{name}.png"
         assert figure.read_bytes().startswith(b"\x89PNG")
+    assert "Written with python " in text and "```\npython -m kc_jax.study " in text
 
 
 def test_methods_of_settings_stand_side_by_side_and_shared_ones_once():

@@ -5,7 +5,7 @@ python -m kc_jax.study --config=configs/study/table3.py --output=docs/results/ta
 
 from configs.study import paper
 
-QUARTERS = (1, 2, 3, 4)
+QUARTERS = {1: 32.8, 2: 32.4, 3: 31.4, 4: 31.5}  # → mean AP of the paper, which has 32.9 without.
 
 
 def get_config(data: str = "glyphs"):
@@ -13,8 +13,8 @@ def get_config(data: str = "glyphs"):
     return paper.study(
         "Table 3: generic part of the bottleneck, distilled", data, ("sc_d",), _generic,
         claims=tuple(
-            (f"none is better than {quarter} quarters", "sc_d", f"generic_{quarter}")
-            for quarter in QUARTERS
+            (f"none is better than {quarter}/4 ({theirs} → 32.9)", "sc_d", f"generic_{quarter}")
+            for quarter, theirs in QUARTERS.items()
         ),
     )
 
