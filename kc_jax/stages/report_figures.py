@@ -15,6 +15,7 @@ OTHERS = ("#CC79A7", "#009E73", "#D55E00", "#56B4E9", "#882255", "#332288")
 INK, GRID = "#222222", "#DDDDDD"
 WIDTH, SMALL = 9.0, (5.5, 3.2)  # Inches.
 DPI = 150
+WIDE = 20  # Times the least loss, from which on a figure of losses is logarithmic.
 SMOOTH_FROM = 80  # Points from which a loss curve also shows its running mean.
 MOST_LABELS = 24  # Curves that get a name at their end.
 
@@ -91,6 +92,9 @@ def loss_curves(
         title = f"specialists, a line each ({len(teachers)})"
         panels[1].set_title(title, loc="left", fontsize=10, color=INK)
     for axes in panels:
+        drawn = [value for line in axes.lines for value in line.get_ydata()]
+        if drawn and 0 < WIDE * min(drawn) < max(drawn):
+            axes.set_yscale("log")
         axes.set_ylabel("loss (nats per image)")
         axes.set_xlabel("epochs")
         axes.set_xlim(left=0)

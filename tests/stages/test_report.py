@@ -255,3 +255,12 @@ def test_many_verticals_name_only_the_outer_curves():
     names = {text.get_text() for text in figure.axes[0].texts}
     assert len(names) == report_figures.MOST_LABELS
     assert {"v0", "v59"} <= names and "v30" not in names
+
+
+@pytest.mark.parametrize("losses, scale", [
+    ((200.0, 9.0), "log"), ((9.0, 2.0), "linear"), ((200.0, 0.0), "linear"), ((), "linear"),
+])
+def test_losses_that_fall_far_are_drawn_logarithmically(losses, scale):
+    log = [{"step": i, "epoch": i, "loss": loss} for i, loss in enumerate(losses)]
+    figure = report_figures.loss_curves({"student": log}, {}, {"student": "blue"})
+    assert figure.axes[0].get_yscale() == scale
