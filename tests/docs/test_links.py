@@ -40,11 +40,25 @@ def test_links_lead_somewhere(page):
     assert broken(page, page.read_text(encoding="utf-8")) == []
 
 
-def test_every_page_is_linked_from_the_readme():
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
-    linked = {(ROOT / target.partition("#")[0]).resolve()
-              for target in re.findall(r"\]\(((?:docs|launch)/[^)\s]+)\)", text)}
-    assert linked >= {page for page in PAGES if page.name != "README.md"}
+def linked_from(page):
+    """Lists the pages that one links to."""
+    targets = re.findall(r"\]\(([^)\s]+)\)", page.read_text(encoding="utf-8"))
+    found = {(page.parent / target.partition("#")[0]).resolve() for target in targets}
+    return found.intersection(PAGES)
+
+
+def test_every_page_is_reached_from_the_readme():
+    reached, new = set(), {ROOT / "README.md"}
+    while new:
+        reached |= new
+        new = set().union(*map(linked_from, new)) - reached
+    assert reached == set(PAGES)
+
+
+def test_every_page_but_records_of_results_is_linked_from_the_readme():
+    records = (ROOT / "docs" / "results").glob("*/*.md")
+    pages = set(PAGES) - {*records, ROOT / "README.md"}
+    assert linked_from(ROOT / "README.md") >= pages
 
 
 @pytest.mark.parametrize("link, leads", [
