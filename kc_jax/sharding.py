@@ -146,6 +146,7 @@ def own_rows(mesh: Mesh, batch_size: int) -> np.ndarray:
     return np.arange(batch_size).reshape(mesh.shape[DATA_AXIS], -1)[_own_places(mesh)].ravel()
 
 
+@functools.lru_cache(maxsize=16)  # Every step asks.
 def _own_places(mesh: Mesh) -> list[int]:
     """Lists where on the ``data`` axis there are devices of this process."""
     here = jax.process_index()

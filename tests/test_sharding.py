@@ -76,9 +76,8 @@ def test_put_batch():
 def scattered(*processes):
     """Gives a mesh whose devices along ``data``, and along ``model``, are of these processes."""
     devices = np.vectorize(lambda n: types.SimpleNamespace(process_index=n))(processes)
-    return types.SimpleNamespace(
-        devices=devices, shape=dict(zip(("data", "model"), devices.shape, strict=True))
-    )
+    shape = dict(zip(("data", "model"), devices.shape, strict=True))
+    return type("Mesh", (), {"devices": devices, "shape": shape})()  # Has a hash, as a mesh.
 
 
 @pytest.mark.parametrize("processes, expected", [

@@ -21,8 +21,6 @@ MAX_LEVEL = (1 << LEVEL_BITS) - 1
 # rounding never crosses one.
 KNOT_LOG_ODDS = np.array([-16.0, -12.0, -9.7, -1.0, 1.0, 5.0, 8.0, 16.0])
 KNOT_LEVELS = np.array([0, 174, 474, 4849, 5585, 7595, 8045, MAX_LEVEL])
-# Of level 0, which stands for all log-odds down from the first knot: as good as none.
-LEAST_PROBABILITY = np.float32(1 / (1 + np.exp(-KNOT_LOG_ODDS[0])))
 
 
 def quantise(log_odds: np.ndarray) -> np.ndarray:
@@ -58,3 +56,5 @@ def half_step(log_odds: np.ndarray) -> np.ndarray:
 
 
 _PROBABILITIES = (1 / (1 + np.exp(-log_odds_of(np.arange(MAX_LEVEL + 1))))).astype(np.float32)
+# Of level 0, which stands for all log-odds down from the first knot: as good as none.
+LEAST_PROBABILITY = _PROBABILITIES[0]

@@ -36,8 +36,8 @@ def minutes(metrics: Mapping[str, Any]) -> float | None:
     Args:
       metrics: of the method: ``images_seen``, and ``images_per_second`` where it was timed.
     """
-    rate = metrics.get("images_per_second")
-    return None if rate is None else metrics["images_seen"] / rate / 60
+    is_timed = metrics.get("images_per_second") is not None
+    return _seconds(metrics, "images_per_second") / 60 if is_timed else None
 
 
 def _rate(manifests: Sequence[Mapping[str, Any]], key: str) -> float | None:

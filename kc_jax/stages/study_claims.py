@@ -15,7 +15,7 @@ def check(claims: Sequence[Sequence[str]], methods: Sequence[str]) -> None:
 
     Args:
       claims: as `claims_table` takes them.
-      methods: that results are going to have.
+      methods: that results have, or are going to have.
 
     Raises:
       ConfigError: names the claim and the method.
@@ -53,6 +53,7 @@ def claims_table(claims: Sequence[Sequence[str]], results: Sequence[Mapping]) ->
         "| claim | in | better | than | difference | interval | verdict |",
         "|---|---|---|---|---:|---:|---|",
     ]
+    check(claims, sorted(set.intersection(*(set(result["methods"]) for result in results))))
     for text, better, other, *metric in claims:
         metric = metric[0] if metric else METRIC
         bounds = paired.interval([
@@ -68,12 +69,7 @@ def claims_table(claims: Sequence[Sequence[str]], results: Sequence[Mapping]) ->
 
 
 def _metric(result: Mapping, method: str, metric: str) -> float:
-    methods = result["methods"]
-    if method not in methods:
-        raise ConfigError(
-            f"a claim names the method {method!r}; there are {', '.join(sorted(methods))}"
-        )
-    found = methods[method]
+    found = result["methods"][method]
     if found.get(metric) is None:
         numbers = sorted(key for key, value in found.items() if isinstance(value, int | float))
         raise ConfigError(

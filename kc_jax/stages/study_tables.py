@@ -67,14 +67,19 @@ def students_table(title: str, students: Sequence[str], results: Sequence[Mappin
 
 
 def _closed(methods: Mapping[str, Mapping], method: str) -> float | None:
-    setting, slash, _ = method.rpartition("/")
-    ends = [methods.get(f"{setting}{slash}{end}") for end in ("generalist", "specialists")]
+    ends = [methods.get(_beside(method, end)) for end in ("generalist", "specialists")]
     if None in ends:
         return None
     generalist, specialists = ends
     return report_text.gap_closed(*(
         values["mean_vertical_ap"] for values in (generalist, methods[method], specialists)
     ))
+
+
+def _beside(method: str, other: str) -> str:
+    """Names another method of the same setting."""
+    setting, slash, _ = method.rpartition("/")
+    return f"{setting}{slash}{other}"
 
 
 def verticals_table(students: Sequence[str], results: Sequence[Mapping]) -> str:
@@ -116,8 +121,7 @@ def structures_table(title: str, names: Sequence[str], results: Sequence[Mapping
         runs = [result["methods"][name] for result in results]
         cells = [percent([run[key] for run in runs]) for key in metrics]
         cost = first[name]["multiply_adds"]
-        setting, slash, _ = name.rpartition("/")
-        ratio = cost / first[f"{setting}{slash}generalist"]["multiply_adds"]
+        ratio = cost / first[_beside(name, "generalist")]["multiply_adds"]
         agreement = _number([run.get("rand_index") for run in runs], 2)
         lines.append(f"| {name} | {' | '.join(cells)} | {cost:,} | {ratio:.3f} | {agreement} |")
     return "\n".join(lines) + "\n"
