@@ -64,7 +64,7 @@ def write_bundle(built: config.Config, directory: pathlib.Path) -> Callable:
         "network": {"model": {}, "training": {"head": built.student.head}, "seed": 0, "params": 0,
                     "images_seen": 0, "auxiliary": []},
         "data": {"source": "none", "variant": "", "records": "none", "num_records": 0,
-                 "judged_on": "no", "synthetic": True},
+                 "num_unlabelled": 0, "judged_on": "no", "synthetic": True},
         "preprocessing": preprocessing, "training_images": [1] * space.num_classes,
         "metrics": {"vertical_ap": {}, "mean_vertical_ap": None, "top1": None, "top5": None},
         "calibration": None,

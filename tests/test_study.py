@@ -1,5 +1,6 @@
 import importlib
 import pkgutil
+import sys
 
 import ml_collections
 import numpy as np
@@ -106,7 +107,8 @@ def test_settings_share_what_is_made_from_the_same_inputs(plan, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_papers_table_has_verticals_claims_and_a_figure(tmp_path):
+def test_a_papers_table_has_verticals_claims_and_a_figure(tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["study.py", "--config=figure5.py", "--root=a folder"])
     plan = figure5.get_config()
     plan.base = eft.get_config("smoke")
     plan.base.data.directory = str(tmp_path / "data")
@@ -123,7 +125,10 @@ def test_a_papers_table_has_verticals_claims_and_a_figure(tmp_path):
     for name in ("losses", "methods"):
         figure = tmp_path / "study" / f"table_{name}.png"
         assert figure.read_bytes().startswith(b"\x89PNG")
-    assert "Written with python " in text and "```\npython -m kc_jax.study " in text
+    assert "Written with python " in text
+    assert text.endswith(
+        "```\npython -m kc_jax.study --config=figure5.py '--root=a folder'\n```\n"
+    )
 
 
 def test_methods_of_settings_stand_side_by_side_and_shared_ones_once():
