@@ -10,9 +10,13 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from kc_jax import hosts
 
+PRINT_EVERY_SECONDS = 5.0
+
 
 @contextmanager
-def show_progress(title: str, total: int, first: int, every_seconds: float) -> Iterator[Callable]:
+def show_progress(
+    title: str, total: int, first: int = 0, every_seconds: float = PRINT_EVERY_SECONDS
+) -> Iterator[Callable]:
     """Shows how far a task is: a bar with an ETA on a terminal, plain lines elsewhere.
 
     Of several processes that work together the first shows it for all.

@@ -86,13 +86,6 @@ class TiledLayout:
                 positions[first:end] = np.arange(column, column + end - first)
         return positions
 
-    @functools.cached_property
-    def class_of_position(self) -> np.ndarray:
-        """Gives each column's class: i32[num_tiles · tile]; 0 for padding."""
-        classes = np.zeros(self.num_tiles * self.tile, np.int32)
-        classes[self.position_of_class] = np.arange(len(self.position_of_class))
-        return classes
-
     def in_class_order(self, values):
         """Takes the classes out of the tiles: maps [..., tiles, tile] to [..., C]."""
         return values.reshape(*values.shape[:-2], -1)[..., self.position_of_class]

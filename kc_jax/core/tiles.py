@@ -109,33 +109,6 @@ def sigmoid_cross_entropy(
     return _sum_over_shards(own, axis)
 
 
-def best_positions(
-    logits: jax.Array, k: int, axis: str | None
-) -> tuple[jax.Array, jax.Array]:
-    """Finds the K best-scored columns of all shards.
-
-    Only K candidates of each shard are exchanged.
-
-    Args:
-      logits: f32[B, T, tile].
-      k: how many.
-      axis: mesh axis of the shards.
-
-    Returns:
-      positions i32[B, k], counted through all shards' tiles, best first, and their logits
-      f32[B, k]; the same on every shard.
-    """
-    flat = logits.reshape(logits.shape[0], -1)
-    values, columns = jax.lax.top_k(flat, min(k, flat.shape[1]))
-    positions = columns.astype(jnp.int32) + _this_shard(axis) * flat.shape[1]
-    if axis is not None:
-        values, positions = (
-            jax.lax.all_gather(x, axis, axis=1, tiled=True) for x in (values, positions)
-        )
-    best, rank = jax.lax.top_k(values, k)
-    return jnp.take_along_axis(positions, rank, axis=1), best
-
-
 def _sum_over_shards(values: jax.Array, axis: str | None) -> jax.Array:
     return values if axis is None else jax.lax.psum(values, axis)
 

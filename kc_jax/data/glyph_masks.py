@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import pathlib
 import zlib
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Set
 
 from fontTools.ttLib import TTFont
 from PIL import Image, ImageFont
+
+from kc_jax.progress import show_progress
 
 MASK_SIZE = 64
 FONT_SIZE = 56
@@ -87,19 +89,29 @@ def draw_masks(
       glyphs are left out, and outlines that an earlier face of the collection drew it with.
     """
     masks: dict[int, dict[str, bytes]] = {codepoint: {} for codepoint in sorted(codepoints)}
-    for name, path in fonts.items():
-        seen = set()
-        for index, outline_of in enumerate(outlines(path)):
-            font = ImageFont.truetype(
-                str(path), FONT_SIZE, index, layout_engine=ImageFont.Layout.BASIC
-            )
-            new = {(c, outline_of[c]) for c in masks.keys() & outline_of.keys()} - seen
-            seen |= new
-            for codepoint, _ in sorted(new):
-                mask = draw_glyph(font, codepoint)
-                if mask is not None:
-                    masks[codepoint][f"{name}.{index}" if index else name] = pack(mask)
+    with show_progress("drawing glyphs, fonts", len(fonts)) as show:
+        for done, (name, path) in enumerate(fonts.items(), start=1):
+            for face, codepoint, mask in _draw_font(name, path, masks.keys()):
+                masks[codepoint][face] = mask
+            show(done)
     return {codepoint: by_face for codepoint, by_face in masks.items() if by_face}
+
+
+def _draw_font(
+    name: str, path: pathlib.Path, codepoints: Set[int]
+) -> Iterator[tuple[str, int, bytes]]:
+    """Draws the characters that a font file has: gives face, codepoint and packed mask of each."""
+    seen = set()
+    for index, outline_of in enumerate(outlines(path)):
+        font = ImageFont.truetype(
+            str(path), FONT_SIZE, index, layout_engine=ImageFont.Layout.BASIC
+        )
+        new = {(c, outline_of[c]) for c in codepoints & outline_of.keys()} - seen
+        seen |= new
+        for codepoint, _ in sorted(new):
+            mask = draw_glyph(font, codepoint)
+            if mask is not None:
+                yield f"{name}.{index}" if index else name, codepoint, pack(mask)
 
 
 def pack(mask: bytes) -> bytes:

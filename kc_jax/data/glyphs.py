@@ -20,6 +20,7 @@ import tensorflow_datasets as tfds
 from kc_jax import artifacts, checksums, disk_space, run_lock
 from kc_jax.config import ConfigError
 from kc_jax.data import glyph_fonts, glyph_list, glyph_masks, glyph_records
+from kc_jax.progress import show_progress
 
 CHECKSUMS = "checksums.json"  # Of the other files of a prepared dataset.
 
@@ -158,12 +159,16 @@ class GlyphTree(tfds.core.GeneratorBasedBuilder):
         records = glyph_records.draw_records(
             config_classes(config.name), config.fonts, config.masks_per_class
         )
-        return {split: self._generate_examples(records[split]) for split in records}
+        return {split: self._generate_examples(split, records[split]) for split in records}
 
-    def _generate_examples(self, records) -> Iterator[tuple[str, dict]]:
-        for index, (class_id, mask, faces) in enumerate(records):
-            image = glyph_records.encode_png(mask)
-            yield f"{index:06d}", {"image": image, "class_id": class_id, "face": " ".join(faces)}
+    def _generate_examples(self, split, records) -> Iterator[tuple[str, dict]]:
+        with show_progress(f"writing glyphs, {split}", len(records)) as show:
+            for index, (class_id, mask, faces) in enumerate(records):
+                image = glyph_records.encode_png(mask)
+                yield f"{index:06d}", {
+                    "image": image, "class_id": class_id, "face": " ".join(faces),
+                }
+                show(index + 1)
 
 
 def find_config(config_name: str) -> GlyphTreeConfig:

@@ -31,7 +31,6 @@ READERS: dict[str, tuple[Callable[[Data], Collection], tuple[str, ...]]] = {
 COMMON_OPTIONS = ("source", "label_space", "test_share", "max_pixels")
 PATHS = ("directory", "manifest", "label_space")
 UNFINISHED = "unfinished"
-PRINT_EVERY_SECONDS = 5.0
 
 
 class ChangedDataError(UserError, RuntimeError):
@@ -170,8 +169,7 @@ def _remove(directory: pathlib.Path) -> None:
 
 def _prepare(data, collection, given, inputs, directory, shard_bytes) -> None:
     memory = directory / UNFINISHED / artifacts.fingerprint(inputs)
-    with show_progress(f"looking at {data.source}", collection.size, 0,
-                       PRINT_EVERY_SECONDS) as show:
+    with show_progress(f"looking at {data.source}", collection.size) as show:
         findings = inspection.inspect(
             collection, memory, max_pixels=data.max_pixels, threads=data.read_threads, show=show
         )
@@ -202,7 +200,7 @@ def _write_shards(collection, chosen: Selection, directory, memory, threads: int
         return facts
 
     total = sum(len(plan.records) for plan in plans)
-    with show_progress("packing", total, 0, PRINT_EVERY_SECONDS) as show:
+    with show_progress("packing", total) as show:
         written = inspection.in_parallel(write, plans, threads)
         for facts, done in zip(written, _running_sums(plans), strict=True):
             shards[facts["name"].split("-")[0]].append(facts)

@@ -10,11 +10,9 @@ import jax
 import jax.numpy as jnp
 import optax
 from flax import linen as nn
-from jax.sharding import Mesh, PartitionSpec
+from jax.sharding import Mesh
 
 from kc_jax import sharding
-from kc_jax.core import tiles
-from kc_jax.models.classifier import Classifier
 from kc_jax.train.objective import Objective
 from kc_jax.train.state import TrainState, split
 
@@ -136,32 +134,3 @@ def make_predict_step(model: nn.Module, views: Callable) -> Callable:
         return model.apply(variables, images, train=False)
 
     return jax.jit(predict_step)
-
-
-@functools.lru_cache(maxsize=16)
-def make_top_k_step(model: Classifier, views: Callable, k: int) -> Callable:
-    """Makes the jitted function (variables, batch) → class ids i32[B, k] and logits f32[B, k].
-
-    Args:
-      model: maps (images, train) to logits.
-      views: draws the images that the model sees.
-      k: names wanted of each image, best first.
-    """
-
-    def best(logits):
-        if model.layout is None:
-            values, class_ids = jax.lax.top_k(logits, k)
-            return class_ids, values
-        examples = PartitionSpec(sharding.DATA_AXIS)
-        positions, values = sharding.map_shards(
-            model.mesh, functools.partial(tiles.best_positions, k=k),
-            PartitionSpec(sharding.DATA_AXIS, sharding.MODEL_AXIS), examples,
-            check_vma=False,  # After the exchange all shards agree.
-        )(logits)
-        return jnp.asarray(model.layout.class_of_position)[positions], values
-
-    def top_k_step(variables, batch):
-        images = views(batch["image"], batch["record_id"], batch["view"])
-        return best(model.apply(variables, images, train=False))
-
-    return jax.jit(top_k_step)

@@ -106,7 +106,10 @@ def test_preparing_twice_gives_the_same_order(smoke_records, tmp_path, capsys):
     killed = tmp_path / "glyph_tree" / "smoke" / "incomplete.ABC123_1.0.0"
     killed.mkdir(parents=True)  # As a run leaves it that was killed.
     again = glyphs.prepare(tmp_path, "smoke")
-    assert capsys.readouterr().out == "" and not killed.exists()
+    said = capsys.readouterr()
+    assert said.out == "" and not killed.exists()
+    assert "drawing glyphs, fonts: 16/16, done in " in said.err
+    assert f"writing glyphs, train: {len(smoke_records['train'])}/" in said.err
     for split, records in smoke_records.items():
         for old, new in zip(records, again.as_data_source(split=split), strict=True):
             assert (old["class_id"], old["face"]) == (new["class_id"], new["face"])

@@ -18,12 +18,12 @@ from kc_jax.models.classifier import Classifier
 from kc_jax.stages import networks
 from kc_jax.train import layout, objective, optimizer
 from kc_jax.train.state import make_state
-from kc_jax.train.step import make_predict_step, make_top_k_step, make_train_step
+from kc_jax.train.step import make_predict_step, make_train_step
 from tests.models.random_variables import random_variables
 from tests.reference import losses, step
 from tests.train import tiny
 
-BATCH, FEATURES, TOP_K, STEPS, RATE = 8, 12, 5, 3, 0.05
+BATCH, FEATURES, STEPS, RATE = 8, 12, 3, 0.05
 TILE = 7
 MIXED = (23, 5, 14, 9, 30, 7)
 FEW = (60, 11)  # Fewer verticals than shards, one of them larger than any shard's share.
@@ -127,16 +127,12 @@ def run(data, model_devices, head, sizes, level, microbatches):
     variables = {"params": state.params}
     scores = np.asarray(make_predict_step(model, views)(variables, on_devices))
     by_class = model.layout.in_class_order(scores)
-    best = make_top_k_step(model, views, TOP_K)(variables, on_devices)
     own_logits = np.asarray(step.logits(expected, inputs[0], sizes))
-    order = np.argsort(-by_class, axis=1)[:, :TOP_K]
     return {
         "loss": max(gaps),
         "params": largest_gap(found.params, expected),
         "accumulators": largest_gap(found.opt_state[0][0].sum_of_squares, accumulators),
         "logits": largest_gap(by_class, own_logits),
-        "best": bool(np.array_equal(best[0], order)),
-        "best_logits": largest_gap(np.take_along_axis(by_class, order, 1), best[1]),
         "exchanged": COLLECTIVE.findall(compiled.as_text()),
         "num_tiles": model.layout.num_tiles,
         "split": len(model.layout.split),
