@@ -202,7 +202,9 @@ class Optimizer:
     Attributes:
       kind: ``adagrad``, or ``sgd`` with Nesterov's momentum.
       learning_rate: at its height.
-      initial_accumulator: start of Adagrad's sums of squares.
+      initial_accumulator: start of Adagrad's sums of squares. Gradients are means over the
+        batch, so rare classes in a large one want less: `glyph100k`, of 256 images instead of 32,
+        takes a 64th.
       momentum: of ``sgd``: what is left of its velocity at the next step.
       clip_norm: norm of all gradients together beyond which they are scaled down to it; 0 never
         does. Gradients then lie in memory together.
