@@ -21,6 +21,9 @@ def get_config(data: str = "glyphs"):
             ("pace that learns is better than fixed pace", "sc_d_s", "fixed_vertical"),
             ("γ from √N_v is better than from 10, vertical", "sc_d_s", "ten_vertical"),
             ("γ from √N_v is better than from 10, class", "sc_d_s_class", "ten_class"),
+            ("fixed pacing improves, vertical", "fixed_vertical", "sc_d"),
+            ("pacing from 10 improves, vertical", "ten_vertical", "sc_d"),
+            ("pacing from 10 improves, class", "ten_class", "sc_d"),
         ),
     )
 

@@ -24,6 +24,6 @@ def get_config(data: str = "glyphs"):
             ("half of them is better than all", "sc_half_d", "sc_d"),
             ("self-paced learning improves on that", "sc_d_s", "sc_d"),
             ("self-paced learning improves on half", "sc_half_d_s", "sc_half_d"),
-            ("the best is better than the generalist", "sc_half_d_s", "generalist"),
+            ("half of them and pacing are better than the generalist", "sc_half_d_s", "generalist"),
         ),
     )
