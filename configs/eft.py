@@ -71,7 +71,7 @@ def glyph100k(config):
         training.optimizer.learning_rate = 0.03
         # A rare class's gradient is one image's share of a batch, an eighth of that at 32.
         training.optimizer.initial_accumulator /= 64
-    # A vertical has no more than 51,000 images: large batches would leave too few steps.
+    # A vertical has 51,244 images at most: large batches would leave too few steps.
     config.teachers.num_epochs = 6.0
     config.teachers.optimizer.initial_accumulator = 0.03
     config.soft_targets.update({"top_k": 100, "num_views": 2})

@@ -88,7 +88,7 @@ def _spec(mesh: Mesh, path, shape: tuple[int, ...]) -> PartitionSpec:
     return PartitionSpec()
 
 
-def map_shards(mesh: Mesh, function: Callable, in_specs, out_specs, **options) -> Callable:
+def map_shards(mesh: Mesh, function: Callable, in_specs, out_specs) -> Callable:
     """Makes a function that every device runs on its own part.
 
     Args:
@@ -97,12 +97,11 @@ def map_shards(mesh: Mesh, function: Callable, in_specs, out_specs, **options) -
         collective operation stands in the way of XLA's fusions.
       in_specs: a `PartitionSpec` of each argument.
       out_specs: of the results.
-      **options: of `jax.shard_map`.
     """
     if mesh.size == 1:
         return functools.partial(function, axis=None)
     local = functools.partial(function, axis=MODEL_AXIS)
-    return jax.shard_map(local, mesh=mesh, in_specs=in_specs, out_specs=out_specs, **options)
+    return jax.shard_map(local, mesh=mesh, in_specs=in_specs, out_specs=out_specs)
 
 
 def constrain_activations(mesh: Mesh, values: jax.Array) -> jax.Array:
