@@ -10,8 +10,11 @@ TEACHERS = ("teachers/arabic", "teachers/math_operators")
 
 
 def flip(path):
+    """Changes a letter: with another last digit, a number may still say the same."""
     content = bytearray(path.read_bytes())
-    content[len(content) // 2] ^= 1
+    letter = next(place for place in range(len(content) // 2, len(content))
+                  if content[place : place + 1].isalpha())
+    content[letter] ^= 1
     path.write_bytes(content)
 
 
