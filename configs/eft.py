@@ -41,13 +41,15 @@ def embedded(config):
 
 
 def embedded_full(config):
-    """All 4,492 characters that those fonts draw, in 21 verticals."""
+    """All 4,492 characters that those fonts draw, in 21 verticals; the rest as ``embedded``."""
+    embedded(config)
     config.data.variant = "embedded_full"
     config.generalist.head = "FC512-FC32"
     config.student.head = "FC512-SC32"
     config.teachers.head = "FC512-FC256"
     for training in (config.generalist, config.teachers, config.student):
         training.num_epochs = 10.0
+    config.soft_targets.num_views = 10
     return config
 
 
@@ -61,6 +63,7 @@ def glyph100k(config):
       fonts-cns11643-kai fonts-cns11643-sung fonts-dejavu-core fonts-hanazono fonts-ipamj-mincho \
       fonts-mph-2b-damase fonts-noto-cjk fonts-noto-core fonts-symbola fonts-unifont
     """
+    embedded(config)
     config.data.update({"variant": "glyph100k", "test_views": 1, "on_device": True})
     config.generalist.head = "FC1024-FC128"
     config.teachers.head = "FC1024-FC512"

@@ -81,8 +81,7 @@ TABLES = [table1, table2, table3, table4, recipe, figure5, table6]
 
 
 @pytest.mark.parametrize("plan", [
-    *(table.get_config(data) for table in TABLES for data in paper.DATA),
-    *(plan.get_config(data) for plan in (controls, starts) for data in paper.EQUAL),
+    *(table.get_config(data) for table in (*TABLES, controls, starts) for data in paper.DATA),
     *(
         conditions.get_config(condition + data)
         for condition in conditions.CONDITIONS for data in ("", ",photographs")

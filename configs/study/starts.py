@@ -15,7 +15,7 @@ from configs.study import paper
 
 
 def get_config(data: str = "glyphs"):
-    """Gives the study; of `paper.DATA`, those in `paper.EQUAL`."""
+    """Gives the study; `paper.DATA` lists the data."""
     return paper.study(
         "Starts", data, ("sc",), _further, methods_figure=True,
         claims=paper.measured_by((
