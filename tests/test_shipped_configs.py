@@ -118,6 +118,14 @@ def test_tables_of_the_same_data_have_networks_of_the_same_name_in_common():
     assert len(seen) == 27
 
 
+@pytest.mark.parametrize("data", ["glyphs", "glyphs_full"])
+def test_the_wide_bottleneck_has_as_many_parameters_as_the_own_ones(data):
+    cells = [study.cell_config(controls.get_config(data), 0, name) for name in ("sc", "wide")]
+    space = sources.load_label_space(cells[0].data)
+    own, wide = (describe.describe_network(cell, cell.student, space)["params"] for cell in cells)
+    assert wide == pytest.approx(own, rel=0.002)  # A unit is 0.4 % at most.
+
+
 def test_where_labels_are_few_all_see_as_many_images():
     plan = conditions.get_config("few")
     few = study.cell_config(plan, 0, "sc_on", "few")

@@ -146,8 +146,8 @@ def _verdict(results: Results) -> str:
         closed, note = (shown, "") if share >= 0 else ("none", f" ({shown})")
         verdict = f"The student closes {closed} of the gap from generalist to specialists{note}"
     return (
-        f"{verdict}, with {params[results.student]:.2f} times the generalist's parameters; the "
-        f"specialists have {params[SPECIALISTS]:.2f} times as many."
+        f"{verdict}. The student has {params[results.student]:.2f} times the generalist's "
+        f"parameters, the specialists together {params[SPECIALISTS]:.2f} times as many."
     )
 
 

@@ -192,7 +192,7 @@ def test_a_gap_of_less_than_a_point_is_none(config, tmp_path, specialists, shown
     results = report.read_results(config, fabricate(Workdir(tmp_path), specialists=specialists))
     means = ("generalist 30.0", "student 35.0", f"specialists {shown}")
     assert results.gap_closed is None
-    assert "there is no gap worth speaking of, with" in report_text.headline(results)
+    assert "there is no gap worth speaking of. The student" in report_text.headline(results)
     assert report_text.gap_line(results) == (
         f"Gap closed: no gap worth speaking of ({', '.join(means)})"
     )
