@@ -16,6 +16,7 @@ from configs.study import (
     conditions,
     controls,
     figure5,
+    lead,
     paper,
     recipe,
     starts,
@@ -81,7 +82,7 @@ TABLES = [table1, table2, table3, table4, recipe, figure5, table6]
 
 
 @pytest.mark.parametrize("plan", [
-    *(table.get_config(data) for table in (*TABLES, controls, starts) for data in paper.DATA),
+    *(table.get_config(data) for table in (*TABLES, controls, starts, lead) for data in paper.DATA),
     *(
         conditions.get_config(condition + data)
         for condition in conditions.CONDITIONS for data in ("", ",photographs")
@@ -109,7 +110,7 @@ def test_studies_build_and_their_claims_name_what_they_compare(plan):
 
 def test_tables_of_the_same_data_have_networks_of_the_same_name_in_common():
     seen = {}
-    for table in (*TABLES[:-1], controls, starts):
+    for table in (*TABLES[:-1], controls, starts, lead):
         plan = table.get_config()
         assert plan.name == "paper_glyphs"
         for name in plan.students:

@@ -32,10 +32,8 @@ def get_config(data: str = "glyphs"):
 def _further(data: str, trunk: int, bottleneck: int):
     """Gives the networks that no other table has."""
     wide = paper.wide_head(data, trunk)
-    fc = f"FC{trunk}-FC{bottleneck}"
-    epochs = paper.DATA[data]().generalist.num_epochs
     return {
         "wide": paper.student(data, wide, 0.0, "labels", {}),
         "wide_half_d": paper.student(data, wide, 0.5, "half_d", {}),
-        "longer": paper.student(data, fc, 0.0, "labels", {"num_epochs": 2 * epochs}),
+        **paper.longer(data, trunk, bottleneck),
     }

@@ -131,6 +131,12 @@ def students_of(names: Sequence[str], base, data: str = "glyphs") -> dict[str, d
     return {name: student(data, *methods[name]) for name in names}
 
 
+def longer(data: str, trunk: int, bottleneck: int) -> dict[str, dict]:
+    """Gives the generalist that sees twice as many images, as the specialists have."""
+    options = {"num_epochs": 2 * DATA[data]().generalist.num_epochs}
+    return {"longer": student(data, f"FC{trunk}-FC{bottleneck}", 0.0, "labels", options)}
+
+
 def student(data: str, head: str, weight: float, tuned: str, options: dict) -> dict:
     """Gives a student's options.
 
