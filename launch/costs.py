@@ -2,6 +2,7 @@
 
 import argparse
 import dataclasses
+from collections.abc import Sequence
 
 from kc_jax.core.packing import RecordLayout
 
@@ -9,12 +10,18 @@ BLOCK_RECORDS, CHECKSUM_BYTES, INDEX_BYTES = 256, 4, 1  # docs/soft_target_store
 KEPT_CHECKPOINTS = 2  # train/checkpoint.py.
 UPDATE_BYTES = 20  # Of a parameter with its sum and its gradient, as in docs/scaling_out.md.
 GRADIENT_BYTES = 2 * 4  # Of a parameter: summed, then given to all.
+SOFT_TARGETS = "write_soft_targets"
+# The stages that are reckoned, and the network that each trains or asks.
+NETWORK_OF = {
+    "train_generalist": "generalist", "train_teachers": "teachers", SOFT_TARGETS: "teachers",
+    "train_student": "student",
+}
 Line = tuple[str, str, str]
 
 
 @dataclasses.dataclass(frozen=True)
 class Machine:
-    """Holds what is published of a machine, and what is assumed (the last two).
+    """Holds what is published of a machine, and what is assumed (the last two numbers).
 
     Attributes:
       name: for the page.
@@ -27,6 +34,7 @@ class Machine:
       link_bandwidth: of a device to the others, one way, bytes a second.
       utilisation: share of `peak_flops` that training reaches.
       read_bandwidth_per_host: of the file system, bytes a second.
+      origin: where the numbers are from, for the page.
     """
 
     name: str
@@ -39,10 +47,15 @@ class Machine:
     link_bandwidth: float
     utilisation: float
     read_bandwidth_per_host: float
+    origin: str = ""
 
     @property
     def hosts(self) -> int:
         return -(-self.devices // self.devices_per_host)
+
+    @property
+    def processes(self) -> int:
+        return self.hosts * self.processes_per_host
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,6 +68,10 @@ class Work:
       passes_in_words: how they come about.
       multiply_adds: of an image, forward.
       params: that are trained; 0 where nothing is.
+      batch_size: as configured: of all devices together where a network is trained, else of those
+        of one process.
+      read_threads: that read and decode in every process.
+      num_parts: verticals that processes take whole; 0 where all processes share every batch.
     """
 
     name: str
@@ -62,6 +79,9 @@ class Work:
     passes_in_words: str
     multiply_adds: int
     params: int
+    batch_size: int
+    read_threads: int
+    num_parts: int = 0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,120 +90,242 @@ class Cost:
 
     Attributes:
       lines: what, the arithmetic, its result.
-      hours: by what takes them; they overlap, so the largest counts.
+      hours: by what takes them.
       steps: of the batch that all devices share.
+      threads: that every process would need for decoding to take no longer than what follows it.
     """
 
     lines: list[Line]
     hours: dict[str, float]
     steps: int
+    threads: int
+
+    @property
+    def longest(self) -> float:
+        """Gives the hours of the stage: of what overlaps the largest counts."""
+        return max(self.hours["decoding"], self.hours["reading"], _busy(self.hours))
+
+
+def _busy(hours: dict[str, float]) -> float:
+    """Adds what a process does with a batch that it has: the devices first, then top K."""
+    return hours["devices"] + hours.get("top K", 0)
+
+
+def reckoned(description: dict, config: dict) -> list[str]:
+    """Lists the configured stages that are reckoned: their networks are counted.
+
+    Args:
+      description: what `describe` counted.
+      config: of the run.
+    """
+    return [s for s in config["stages"] if NETWORK_OF.get(s) in description["networks"]]
 
 
 def works(description: dict, config: dict, images: int) -> list[Work]:
-    """Lists the stages that ask the networks, from what `describe` counted."""
-    networks, views = description["networks"], config["soft_targets"]["num_views"]
-    teachers = networks["teachers"]
-    mean = {key: teachers[key] // teachers["count"] for key in ("multiply_adds", "params")}
+    """Says what each stage does that is reckoned, in the order of the configuration.
 
-    def training(name: str, part: str, counts: dict) -> Work:
-        epochs = config[part]["num_epochs"]
-        words = f"{images:,} images × {epochs:g} epochs"
-        return Work(name, round(images * epochs), words, counts["multiply_adds"], counts["params"])
-
+    Args:
+      description: what `describe` counted.
+      config: of the run.
+      images: to train on.
+    """
     return [
-        training("generalist", "generalist", networks["generalist"]),
-        training(f"{teachers['count']} teachers", "teachers", mean),
-        Work("soft targets", images * views, f"{images:,} images × {views} views",
-             mean["multiply_adds"], 0),
-        training("student", "student", networks["student"]),
+        _asking(description, config, images) if stage == SOFT_TARGETS
+        else _training(NETWORK_OF[stage], description, config, images)
+        for stage in reckoned(description, config)
     ]
+
+
+def _training(part: str, description: dict, config: dict, images: int) -> Work:
+    counts, epochs = _one(description["networks"][part]), config[part]["num_epochs"]
+    several = description["networks"][part].get("count")
+    return Work(
+        f"{several} {part}" if several else part, round(images * epochs),
+        f"{images:,} images × {epochs:g} epochs", counts["multiply_adds"], counts["params"],
+        config[part]["batch_size"], config["data"]["read_threads"],
+    )
+
+
+def _asking(description: dict, config: dict, images: int) -> Work:
+    counts, options = _one(description["networks"]["teachers"]), config["soft_targets"]
+    return Work(
+        "soft targets", images * options["num_views"],
+        f"{images:,} images × {options['num_views']} views", counts["multiply_adds"], 0,
+        options["batch_size"], config["data"]["read_threads"], description["verticals"],
+    )
+
+
+def _one(network: dict) -> dict:
+    """Gives the counts of one network, of several their mean."""
+    return {key: network[key] // network.get("count", 1) for key in ("multiply_adds", "params")}
 
 
 def cost(work: Work, machine: Machine, options: argparse.Namespace) -> Cost:
-    """Reckons one stage on one machine, line by line."""
-    batch = options.batch_per_device * machine.devices
-    steps = -(-work.passes // batch)
-    factor = 6 if work.params else 2
-    flops = options.batch_per_device * work.multiply_adds * factor
-    seconds = {"computing": flops / (machine.peak_flops * machine.utilisation)}
+    """Reckons one stage on one machine, line by line.
+
+    Args:
+      work: the stage.
+      machine: the machine.
+      options: numbers of `cost_sheet.NUMBERS`, by their names.
+    """
+    images, waiting = _images(work, machine)
+    batch, own, batches = _batch(work, machine, options)
+    steps = -(-images // batch)
+    seconds, computing = _step(work, machine, own)
+    step = sum(seconds)
+    hours = {"devices": steps * step / 3600}
     lines = [
         ("images through a network", work.passes_in_words, f"{work.passes:,}"),
-        ("batch", f"{options.batch_per_device} a device × {machine.devices} devices", f"{batch:,}"),
-        ("steps", f"{work.passes:,} / {batch:,}", f"{steps:,}"),
-        ("operations a step and device",
-         f"{options.batch_per_device} images × {work.multiply_adds:,} multiply-adds × {factor}",
-         f"{flops:.3e}"),
-        ("ms a step: computing",
-         f"{flops:.3e} / ({machine.peak_flops:.3g}/s × {machine.utilisation:g})",
-         _ms(seconds["computing"])),
-    ]
-    if work.params:
-        seconds["updating"] = work.params * UPDATE_BYTES / machine.memory_bandwidth
-        seconds["gradients"] = work.params * GRADIENT_BYTES / machine.link_bandwidth
-        lines += [
-            ("ms a step: updating parameters",
-             f"{work.params:,} × {UPDATE_BYTES} bytes / {machine.memory_bandwidth:.3g}/s",
-             _ms(seconds["updating"])),
-            ("ms a step: summing gradients",
-             f"{work.params:,} × {GRADIENT_BYTES} bytes / {machine.link_bandwidth:.3g}/s",
-             _ms(seconds["gradients"])),
-        ]
-    step = sum(seconds.values())
-    decoded = machine.hosts * machine.vcpus_per_host * options.decoded_per_vcpu
-    read = machine.hosts * machine.read_bandwidth_per_host
-    hours = {
-        "devices": steps * step / 3600,
-        "decoding": work.passes / decoded / 3600,
-        "reading": work.passes * options.image_bytes / read / 3600,
-    }
-    lines += [
+        *waiting,
+        *batches,
+        ("steps", f"{images:,} / {batch:,}", f"{steps:,}"),
+        *computing,
         ("hours: devices", f"{steps:,} × {_ms(step)} ms", f"{hours['devices']:.1f}"),
-        ("hours: decoding images",
-         f"{work.passes:,} / ({machine.hosts} hosts × {machine.vcpus_per_host} vCPUs × "
-         f"{options.decoded_per_vcpu:g}/s)", f"{hours['decoding']:.1f}"),
-        ("hours: reading images",
-         f"{work.passes:,} × {options.image_bytes:,} bytes / ({machine.hosts} hosts × "
-         f"{machine.read_bandwidth_per_host:.3g}/s)", f"{hours['reading']:.1f}"),
+        *_input(images, work, machine, options, hours),
     ]
     if not work.params:
-        processes = machine.hosts * machine.processes_per_host
-        hours["top K"] = work.passes / (processes * options.top_k_per_process) / 3600
+        rate = options.top_k_per_process
+        hours["top K"] = images / (machine.processes * rate) / 3600
         lines.append((
             "hours: top K, on one core a process",
-            f"{work.passes:,} / ({processes} processes × {options.top_k_per_process:g}/s)",
-            f"{hours['top K']:.1f}",
+            f"{images:,} / ({machine.processes} processes × {rate:g}/s)", f"{hours['top K']:.1f}",
         ))
-    return Cost(lines, hours, steps)
+    needed = images / (_busy(hours) * 3600 * options.decoded_per_thread)
+    return Cost(lines, hours, steps, -int(-needed // machine.processes))
+
+
+def _images(work: Work, machine: Machine) -> tuple[int, list[Line]]:
+    """Counts images as if every process had as many as the one that all wait for has."""
+    if not work.num_parts:
+        return work.passes, []
+    most = -(-work.num_parts // machine.processes)
+    images = -(-work.passes * machine.processes * most // work.num_parts)
+    return images, [(
+        "with waiting for the last process",
+        f"{work.passes:,} × {machine.processes} processes × {most} of {work.num_parts} verticals",
+        f"{images:,}",
+    )]
+
+
+def _batch(
+    work: Work, machine: Machine, options: argparse.Namespace
+) -> tuple[int, int, list[Line]]:
+    """Gives the images a step of all devices and of one, and how they come about."""
+    if options.batch_per_device:
+        own = options.batch_per_device
+        batch = own * machine.devices
+        return batch, own, [("batch", f"{own} a device × {machine.devices} devices", f"{batch:,}")]
+    batches = 1 if work.params else machine.processes
+    batch = work.batch_size * batches
+    own = -(-batch // machine.devices)
+    shared = f" × {batches} processes" if not work.params else ", configured"
+    return batch, own, [
+        ("batch", f"{work.batch_size}{shared}", f"{batch:,}"),
+        ("images a device", f"{batch:,} / {machine.devices} devices, rounded up", f"{own:,}"),
+    ]
+
+
+def _step(work: Work, machine: Machine, own: int) -> tuple[list[float], list[Line]]:
+    """Reckons the seconds of what a device does in a step, one after the other."""
+    factor = 6 if work.params else 2
+    flops = own * work.multiply_adds * factor
+    seconds = [flops / (machine.peak_flops * machine.utilisation)]
+    lines = [
+        ("operations a step and device",
+         f"{own} images × {work.multiply_adds:,} multiply-adds × {factor}", f"{flops:.3e}"),
+        ("ms a step: computing",
+         f"{flops:.3e} / ({machine.peak_flops:.3g}/s × {machine.utilisation:g})",
+         _ms(seconds[0])),
+    ]
+    for what, num_bytes, bandwidth in (
+        ("updating parameters", UPDATE_BYTES, machine.memory_bandwidth),
+        ("summing gradients", GRADIENT_BYTES, machine.link_bandwidth),
+    ) if work.params else ():
+        seconds.append(work.params * num_bytes / bandwidth)
+        lines.append((
+            f"ms a step: {what}", f"{work.params:,} × {num_bytes} bytes / {bandwidth:.3g}/s",
+            _ms(seconds[-1]),
+        ))
+    return seconds, lines
+
+
+def _input(
+    images: int, work: Work, machine: Machine, options: argparse.Namespace, hours: dict
+) -> list[Line]:
+    """Adds the hours that images take before a device sees them; gives the lines."""
+    threads = machine.hosts * min(
+        machine.processes_per_host * work.read_threads, machine.vcpus_per_host
+    )
+    read = machine.hosts * machine.read_bandwidth_per_host
+    hours["decoding"] = images / (threads * options.decoded_per_thread) / 3600
+    hours["reading"] = images * options.image_bytes / read / 3600
+    return [
+        ("threads that decode",
+         f"{machine.hosts} hosts × {machine.processes_per_host} processes × {work.read_threads}, "
+         f"at most {machine.vcpus_per_host} vCPUs a host", f"{threads:,}"),
+        ("hours: decoding images", f"{images:,} / ({threads:,} × {options.decoded_per_thread:g}/s)",
+         f"{hours['decoding']:.1f}"),
+        ("hours: reading images",
+         f"{images:,} × {options.image_bytes:,} bytes / ({machine.hosts} hosts × "
+         f"{machine.read_bandwidth_per_host:.3g}/s)", f"{hours['reading']:.1f}"),
+    ]
 
 
 def bytes_of(description: dict, config: dict, options: argparse.Namespace) -> list[Line]:
-    """Reckons what lies on disks, and in the memory of each process."""
-    images, networks = options.images, description["networks"]
-    top_k, views = config["soft_targets"]["top_k"], config["soft_targets"]["num_views"]
+    """Reckons what lies on disks, in the memory of each process and on the devices.
+
+    Args:
+      description: what `describe` counted.
+      config: of the run.
+      options: numbers of `cost_sheet.NUMBERS`, by their names.
+    """
+    images, stages = options.images, reckoned(description, config)
+    found = [
+        ("images", f"{images:,} × {options.image_bytes:,} bytes", images * options.image_bytes)
+    ]
+    if SOFT_TARGETS in config["stages"]:
+        found += _bytes_of_soft_targets(description, config["soft_targets"], images)
+    trained = [NETWORK_OF[stage] for stage in stages if stage != SOFT_TARGETS]
+    for name in trained:
+        params = description["networks"][name]["params"]
+        found.append((
+            f"checkpoints: {name}",
+            f"{params:,} parameters × (4 + 4 of the optimiser) × {KEPT_CHECKPOINTS} kept",
+            params * 8 * KEPT_CHECKPOINTS,
+        ))
+    found.append((
+        "names and labels, in the memory of every process",
+        f"{images:,} × {options.record_memory} bytes", images * options.record_memory,
+    ))
+    return [
+        *((what, how, _size(count)) for what, how, count in found),
+        *_memory(description["memory"], config, trained),
+    ]
+
+
+def _bytes_of_soft_targets(description: dict, options: dict, images: int) -> list:
+    top_k, views = options["top_k"], options["num_views"]
     classes = -(-description["classes"] // description["verticals"])
     record = RecordLayout(classes, min(top_k, classes)).num_bytes
-    overhead = images * INDEX_BYTES + images * views * CHECKSUM_BYTES // BLOCK_RECORDS
-    lines = [
-        ("images", f"{images:,} × {options.image_bytes:,} bytes", images * options.image_bytes),
+    return [
         ("soft targets",
          f"{images:,} × {views} views × {record} bytes (K = {top_k} of {classes:,} classes)",
          images * views * record),
         ("their index and checksums",
          f"{images:,} × {INDEX_BYTES} + {images * views:,} × {CHECKSUM_BYTES} / {BLOCK_RECORDS}",
-         overhead),
+         images * INDEX_BYTES + images * views * CHECKSUM_BYTES // BLOCK_RECORDS),
     ]
-    for name in ("generalist", "teachers", "student"):
-        params = networks[name]["params"]
-        lines.append((
-            f"checkpoints: {name}",
-            f"{params:,} parameters × (4 + 4 for Adagrad's sums) × {KEPT_CHECKPOINTS} kept",
-            params * 8 * KEPT_CHECKPOINTS,
-        ))
-    lines.append((
-        "names and labels, in the memory of every process",
-        f"{images:,} × {options.record_memory} bytes", images * options.record_memory,
-    ))
-    return [(what, how, _size(count)) for what, how, count in lines]
+
+
+def _memory(memory: dict, config: dict, trained: Sequence[str]) -> list[Line]:
+    """Gives what `describe` counted of the fullest device; of teachers it counts none."""
+    return [
+        (f"a device's memory: {name}",
+         f"a batch of {config[name]['batch_size']} on {memory['data']} × {memory['model']} devices "
+         "(data × model), counted by describe",
+         f"{sum(memory['bytes_per_device'][name].values()) / 2**20:,.1f} MiB")
+        for name in trained if name in memory["bytes_per_device"]
+    ]
 
 
 def _ms(seconds: float) -> str:

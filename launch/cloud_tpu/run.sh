@@ -2,9 +2,10 @@
 # Runs kc_jax on all hosts of a Cloud TPU slice that is asked for as a queued resource, asks for
 # another where it was preempted, and gives it back at the end.
 #
-#   export NAME=paper ZONE=us-west4-a
+#   export NAME=products ZONE=us-west4-a
 #   export SETUP='sudo mount -t nfs SERVER:/runs /runs; cd kc_jax && . venv/bin/activate'
-#   launch/cloud_tpu/run.sh --config=configs/eft.py:paper --workdir=/runs/paper
+#   launch/cloud_tpu/run.sh --config=configs/folder.py --config.data.source=packed \
+#     --config.data.directory=/runs/packed --workdir=/runs/products
 #
 # Options are those of `python -m kc_jax.main`; the working directory must lie on a file system that
 # all hosts share. Needs gcloud with a project, and `ssh-add` for slices of several hosts. These

@@ -1,4 +1,4 @@
-"""Plays sbatch, srun and scontrol: what is submitted runs at once, as SLURM's manual says.
+"""Mocks sbatch, srun and scontrol: what is submitted runs at once, as SLURM's manual says.
 
 A job has SLURM's environment, runs a copy of its script from another folder, is cancelled where a
 job that it depends on failed, and runs again when it was put into the queue again. ``jobs.jsonl``
@@ -83,10 +83,10 @@ def run(script, arguments, options, number, first, task):
 
 def may_run(options):
     """Tells whether every job that this one depends on ended with status 0."""
-    kind, _, wanted = options.get("dependency", "").partition(":")
+    kind, *wanted = options.get("dependency", "").split(":")
     assert kind in ("", "afterok")
     return not kind or all(
-        job["codes"][-1:] == [0] for job in jobs() if job["array"] == int(wanted)
+        job["codes"][-1:] == [0] for job in jobs() if job["array"] in map(int, wanted)
     )
 
 

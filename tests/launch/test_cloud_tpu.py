@@ -1,4 +1,4 @@
-"""The script for Cloud TPU, against a gcloud that is played: no TPU was ever at hand."""
+"""The script for Cloud TPU, against a mocked gcloud: no TPU was ever at hand."""
 
 import json
 import os

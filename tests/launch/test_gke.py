@@ -20,8 +20,16 @@ SLICES = {"4x4": 16, "2x4": 8}
 AUTO = {"--coordinator=auto"}
 
 
+def filled(name):
+    """Fills a manifest in as the README does; gives its text."""
+    readme = (GKE.parent / "README.md").read_text(encoding="utf-8")
+    [script] = re.findall(r"^sed '([^']+)' launch/gke/tpu\.yaml", readme, re.MULTILINE)
+    return subprocess.run(["sed", script, GKE / name], capture_output=True, text=True, check=True
+                          ).stdout
+
+
 def read(name):
-    return yaml.safe_load((GKE / name).read_text(encoding="utf-8"))
+    return yaml.safe_load(filled(name))
 
 
 def validate(manifest):
@@ -71,6 +79,15 @@ def test_manifests_are_valid(name):
     validate(read(name))
 
 
+@pytest.mark.parametrize("name", ["tpu.yaml", "gpu.yaml"])
+def test_the_readme_fills_in_all_there_is(name):
+    empty = yaml.safe_load((GKE / name).read_text(encoding="utf-8"))
+    places = set(re.findall(r"\b(?:IMAGE|CONFIG|WORKDIR|VERTICALS)\b", yaml.safe_dump(empty)))
+    assert places == {"IMAGE", "CONFIG", "WORKDIR", "VERTICALS"}
+    assert not any(re.search(rf"\b{place}\b", yaml.safe_dump(read(name))) for place in places)
+    assert jobs_of(read(name))["teachers"]["template"]["spec"]["completions"] == 12
+
+
 MISTAKES = {
     "a field of the set": lambda m: m["spec"].update(failurePolcy={}),
     "an action": lambda m: m["spec"]["failurePolicy"]["rules"][0].update(action="Restart"),
@@ -109,7 +126,8 @@ def test_stages_come_in_their_order(name, tmp_path):
     assert jobs["teachers"]["dependsOn"] == [{"name": "generalist", "status": "Complete"}]
     assert jobs["student"]["dependsOn"] == [{"name": "teachers", "status": "Complete"}]
     found = {job: options_of(read(name), job, 1, tmp_path / job) for job in jobs}
-    common = {"--config=CONFIG", "--workdir=WORKDIR"}
+    common = {"--config=configs/folder.py", "--config.data.source=packed",
+              "--config.data.directory=/runs/packed", "--workdir=/runs/products"}
     meeting = [{w for w in found[job] if w.startswith(("--coordinator", "--num_", "--process_"))}
                for job in ("generalist", "student")]
     assert found["generalist"] == common | meeting[0] | {"--stages=train_generalist"}

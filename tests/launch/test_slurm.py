@@ -1,4 +1,4 @@
-"""The scripts for SLURM, submitted to a SLURM that is played: no cluster was ever at hand."""
+"""The scripts for SLURM, submitted to a mocked SLURM: no cluster was ever at hand."""
 
 import json
 import os
@@ -15,7 +15,7 @@ ROOT = pathlib.Path(__file__).parents[2]
 SLURM = ROOT / "launch" / "slurm"
 
 # Notes how it was called. Ends with the first status of `plan.json` for its vertical (or ""), if
-# any is left there. `describe` finds three verticals.
+# any is left there. `describe` finds three verticals, and a student of soft targets.
 PYTHON = """
 import json, os, pathlib
 if sys.argv[1] == "-c":
@@ -26,7 +26,12 @@ with (folder / "calls.jsonl").open("a") as file:
     file.write(json.dumps([sys.argv[1:], slurm]) + chr(10))
 options = dict(word.partition("=")[::2] for word in sys.argv[3:])
 if options.get("--stages") == "describe":
-    (pathlib.Path(options["--workdir"]) / "describe.json").write_text('{"verticals": 3}')
+    stages = options.get("--config.stages", "train_student").split(",")
+    weight = float(options.get("--config.student.distill_weight", 1))
+    workdir = pathlib.Path(options["--workdir"])
+    (workdir / "describe.json").write_text('{"verticals": 3}')
+    (workdir / "config.json").write_text(
+        json.dumps({"stages": stages, "student": {"distill_weight": weight}}))
     sys.exit(0)
 plan_file = folder / "plan.json"
 plan = json.loads(plan_file.read_text()) if plan_file.exists() else {}
@@ -53,7 +58,7 @@ jax.distributed.shutdown()
 
 @pytest.fixture
 def cluster(tmp_path, monkeypatch):
-    """Gives the folder of a SLURM that is played."""
+    """Gives the folder of a mocked SLURM."""
     fake_slurm.install(tmp_path / "bin", python=PYTHON)
     monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:{os.environ['PATH']}")
     monkeypatch.setenv("FAKE_SLURM", str(tmp_path))
@@ -74,18 +79,18 @@ def calls(cluster):
     return [json.loads(line) for line in lines]
 
 
-def test_a_teacher_a_task_and_the_student_after_them(cluster, monkeypatch):
+def test_a_teacher_a_task_and_the_rest_after_them(cluster, monkeypatch):
     monkeypatch.setenv("NODES", "2")
     monkeypatch.setenv("GPUS_PER_NODE", "2")
     done = submit("--workdir=runs/a", "--config.seed=1")
     assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines()[-1] == "generalist 4242, 3 teachers 4243, student 4246"
-    generalist, *teachers, student = fake_slurm.jobs()
+    assert done.stdout.splitlines()[-1] == "generalist 4242, 3 teachers 4243, rest 4246"
+    generalist, *teachers, rest = fake_slurm.jobs()
     assert [job["task"] for job in teachers] == [0, 1, 2]
     assert "dependency" not in generalist["options"]
     assert all(job["options"]["dependency"] == "afterok:4242" for job in teachers)
-    assert student["options"]["dependency"] == "afterok:4243"
-    for job in (generalist, *teachers, student):
+    assert rest["options"]["dependency"] == "afterok:4243"
+    for job in (generalist, *teachers, rest):
         assert job["codes"] == [0] and job["options"]["requeue"]
         assert job["options"]["kill-on-invalid-dep"] == "yes"
         assert job["options"]["output"] == "runs/a/slurm/%x-%j.txt"
@@ -99,18 +104,18 @@ def test_a_teacher_a_task_and_the_student_after_them(cluster, monkeypatch):
         assert auto == (slurm["SLURM_JOB_NAME"] != "teachers")
         assert slurm["SRUN_CPUS_PER_TASK"] == "8"
     assert by_stage["generalist"] == [[*common, "--stages=train_generalist"]] * 4
-    assert by_stage["student"] == [common] * 4
+    assert by_stage["rest"] == [common] * 4
     assert by_stage["teachers"] == [
         [*common, "--stages=train_teachers", f"--config.running.vertical={v}"] for v in range(3)
     ]
 
 
-def test_what_is_preempted_runs_again_and_keeps_the_student_waiting(cluster):
+def test_what_is_preempted_runs_again_and_keeps_the_rest_waiting(cluster):
     (cluster / "plan.json").write_text(json.dumps({"1": [EXIT_CODE, EXIT_CODE]}), "utf-8")
     assert submit("--workdir=runs/a").returncode == 0
-    _, *teachers, student = fake_slurm.jobs()
+    _, *teachers, rest = fake_slurm.jobs()
     assert [job["codes"] for job in teachers] == [[0], [EXIT_CODE, EXIT_CODE, 0], [0]]
-    assert student["codes"] == [0]
+    assert rest["codes"] == [0]
     counts = [slurm.get("SLURM_RESTART_COUNT") for words, slurm in calls(cluster)
               if "--config.running.vertical=1" in words]
     assert counts == [None, "1", "2"]
@@ -120,8 +125,8 @@ def test_restarts_have_an_end(cluster, monkeypatch):
     monkeypatch.setenv("RESTARTS", "1")
     (cluster / "plan.json").write_text(json.dumps({"1": [EXIT_CODE] * 9}), "utf-8")
     submit("--workdir=runs/a")
-    _, *teachers, student = fake_slurm.jobs()
-    assert teachers[1]["codes"] == [EXIT_CODE, EXIT_CODE] and student["codes"] == []
+    _, *teachers, rest = fake_slurm.jobs()
+    assert teachers[1]["codes"] == [EXIT_CODE, EXIT_CODE] and rest["codes"] == []
 
 
 @pytest.mark.parametrize("vertical, ran", [("", [1, 0, 0, 0, 0]), ("2", [1, 1, 1, 1, 0])])
@@ -129,6 +134,41 @@ def test_nothing_follows_a_failure(cluster, vertical, ran):
     (cluster / "plan.json").write_text(json.dumps({vertical: [1]}), "utf-8")
     submit("--workdir=runs/a")
     assert [len(job["codes"]) for job in fake_slurm.jobs()] == ran
+
+
+ALONE = "--config.student.distill_weight=0"
+
+
+def test_a_student_of_labels_alone_waits_for_the_generalist_alone(cluster):
+    done = submit("--workdir=runs/a", ALONE)
+    assert done.returncode == 0, done.stderr
+    said = "generalist 4242, 3 teachers 4243, student 4246, rest 4247"
+    assert done.stdout.splitlines()[-1] == said
+    student, rest = fake_slurm.jobs()[-2:]
+    assert student["options"]["dependency"] == "afterok:4242"
+    assert rest["options"]["dependency"] == "afterok:4243:4246"
+    options = {slurm["SLURM_JOB_NAME"]: words for words, slurm in calls(cluster)[1:]}
+    assert options["student"][-1] == "--stages=train_student"
+    assert not any("--stages" in word for word in options["rest"])
+
+
+def test_a_teacher_that_fails_takes_no_student_of_labels_with_it(cluster):
+    (cluster / "plan.json").write_text(json.dumps({"2": [1]}), "utf-8")
+    submit("--workdir=runs/a", ALONE)
+    *_, student, rest = fake_slurm.jobs()
+    assert student["codes"] == [0] and rest["codes"] == []
+
+
+def test_a_student_that_fails_keeps_the_rest_waiting(cluster):
+    (cluster / "plan.json").write_text(json.dumps({"": [0, 1]}), "utf-8")
+    submit("--workdir=runs/a", ALONE)
+    *_, student, rest = fake_slurm.jobs()
+    assert student["codes"] == [1] and rest["codes"] == []
+
+
+def test_no_student_is_trained_that_is_not_configured(cluster):
+    submit("--workdir=runs/a", ALONE, "--config.stages=train_generalist,train_teachers")
+    assert "student" not in [job["options"]["job-name"] for job in fake_slurm.jobs()]
 
 
 def test_the_number_of_verticals_may_be_given(cluster, monkeypatch):
