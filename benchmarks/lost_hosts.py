@@ -25,7 +25,7 @@ from absl import app, flags
 
 from benchmarks import measure, outcome
 from benchmarks.jobs import JOBS, Running
-from kc_jax import preemption
+from kc_jax import hosts, preemption
 from launch import local_multiprocess
 
 LOSSES = {
@@ -36,7 +36,9 @@ LOSSES = {
 _LOSS = flags.DEFINE_multi_enum("loss", list(LOSSES), list(LOSSES), "How one is lost.")
 _LOST = flags.DEFINE_multi_integer("lost", [0, 1], "Number of the process that is lost.")
 _STAGES = flags.DEFINE_list("stages", [], "Those to lose a process in; by default all.")
-_PATIENCE = flags.DEFINE_float("patience", 10.0, "Seconds, as of the command.", lower_bound=1.0)
+_PATIENCE = flags.DEFINE_float(
+    "patience", 10.0, "Seconds, as of the command.", lower_bound=hosts.PATIENCE[0]
+)
 _SEED = flags.DEFINE_integer("seed", 0, "Of the moments.")
 flags.set_default(measure.ROUNDS, 1)
 

@@ -6,7 +6,7 @@ import pathlib
 import re
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from absl import app, flags, logging
 from ml_collections import config_flags
@@ -30,11 +30,15 @@ def run(main: Callable) -> None:
     preemption.listen()
     try:
         app.run(lambda argv: _start(main, argv), flags_parser=_parse)
-    except UserError as error:
-        sys.exit(preemption.EXIT_CODE if preemption.is_cause_of(error) else f"kc_jax: {error}")
-    except KeyboardInterrupt:
-        print(preemption.STOPPED, file=sys.stderr)
-        sys.exit(preemption.INTERRUPTED)
+    except BaseException as error:
+        status = preemption.status_of(error)
+        if isinstance(error, KeyboardInterrupt):
+            print(preemption.STOPPED, file=sys.stderr)
+        if status != preemption.FAILED:  # Which `preemption.end` has told, if it is of a notice.
+            sys.exit(status)
+        if isinstance(error, UserError):
+            sys.exit(f"kc_jax: {error}")
+        raise
 
 
 def run_plainly(main: Callable[[], int]) -> None:
@@ -86,21 +90,37 @@ def _start(main: Callable, argv) -> None:
 
 
 def _parse(argv):
-    for word in argv:
-        if word.startswith("--config="):
-            sys.path.append(str(_package_root(word.removeprefix("--config="))))
+    files = []
     try:
+        argv = _normalised(argv)
+        files += [
+            word.removeprefix("--config=").split(":")[0]
+            for word in argv if word.startswith("--config=")
+        ]
+        sys.path += [str(_package_root(file)) for file in files]
         rest = flags.FLAGS(argv)
         _CONFIG.value.keys()  # A file that could not be loaded says so at first use.
         return rest
     except Exception as error:  # A configuration file is a program, and may raise anything.
-        file = next((word for word in argv if word.startswith("--config=")), "")
-        sys.exit(f"kc_jax: {explain(error, file.removeprefix('--config=').split(':')[0])}")
+        sys.exit(f"kc_jax: {explain(error, next(iter(files), ''))}")
 
 
-def _package_root(config: str) -> pathlib.Path:
+def _normalised(argv: Sequence[str]) -> list[str]:
+    """Writes --config=FILE for `-config FILE`, a line of a --flagfile, or what else absl takes."""
+    words = iter(flags.FLAGS.read_flags_from_files(argv[1:], force_gnu=False))
+    normalised = [argv[0]]
+    for word in words:
+        name, sign, value = word.partition("=")
+        if name in ("-config", "--config"):
+            value = value if sign else next(words, None)
+            word = name if value is None else f"--config={value}"
+        normalised.append(word)
+    return normalised
+
+
+def _package_root(file: str) -> pathlib.Path:
     """Gives the folder that a configuration file's own imports begin from, as of configs/."""
-    folder = pathlib.Path(config.split(":")[0]).resolve().parent
+    folder = pathlib.Path(file).resolve().parent
     while (folder / "__init__.py").exists():
         folder = folder.parent
     return folder

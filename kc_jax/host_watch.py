@@ -24,7 +24,6 @@ BEAT_SECONDS = 1.0
 STILL = 4.0  # Of patience, for who shows itself but does not get on: it may compile.
 LATER_SECONDS = 5.0  # That process 0 waits beyond it: JAX aborts the others when it goes.
 HURRIED_SECONDS = 8.0  # Of silence, where an operation that all take part in has failed already.
-FAILED = 1
 
 
 class Watch:
@@ -37,7 +36,7 @@ class Watch:
 
     def __init__(self, folder: pathlib.Path, patience: float):
         self._folder, self._patience = folder, patience
-        self._still = STILL * patience + LATER_SECONDS * (hosts.number() == 0)
+        self._still = STILL * patience + LATER_SECONDS * (hosts.process_index() == 0)
         self._run, self._beat = hosts.shared_number(), 0
         self._seen: dict[int, _Companion] = {}
         self._own = _Companion()
@@ -47,7 +46,7 @@ class Watch:
         self._thread = threading.Thread(target=self._watch, daemon=True)
         self._thread.start()
 
-    def close(self, error: str = "", status: int = FAILED) -> None:
+    def close(self, error: str = "", status: int = preemption.FAILED) -> None:
         """Stops watching, and tells the others that this process has ended.
 
         Args:
@@ -67,9 +66,9 @@ class Watch:
         while not self._done.wait(BEAT_SECONDS):
             self._write()
             self._own.note(hosts.progress())
-            for number in range(hosts.total()):
-                if number != hosts.number():
-                    self._look_at(number)
+            for process_index in range(hosts.process_count()):
+                if process_index != hosts.process_index():
+                    self._look_at(process_index)
 
     def _write(self, **facts: Any) -> None:
         with self._lock:
@@ -78,22 +77,23 @@ class Watch:
                 "run": self._run, "host": socket.gethostname(), "pid": os.getpid(),
                 "beat": self._beat, **hosts.progress(), **facts,
             })
-            path = self._path(hosts.number())
+            path = self._path(hosts.process_index())
             temporary = path.with_suffix(".tmp")
             with contextlib.suppress(OSError):  # As a full disk: who is silent is given up.
                 temporary.write_text(text, encoding="utf-8")
                 os.replace(temporary, path)
 
-    def _path(self, number: int) -> pathlib.Path:
-        return self._folder / f"process_{number}.json"
+    def _path(self, process_index: int) -> pathlib.Path:
+        return self._folder / f"process_{process_index}.json"
 
-    def _look_at(self, number: int) -> None:
-        companion = self._seen.setdefault(number, _Companion())
-        with contextlib.suppress(UserError):  # No news: as it is replaced, a file may be nowhere.
-            found = artifacts.read_json(self._path(number), {})
+    def _look_at(self, process_index: int) -> None:
+        companion = self._seen.setdefault(process_index, _Companion())
+        # No news: as it is replaced, a file may be nowhere, and a file server may not answer.
+        with contextlib.suppress(UserError, OSError):
+            found = artifacts.read_json(self._path(process_index), {})
             companion.note(found if found.get("run") == self._run else {})
         found = companion.said
-        who = f"process {number} on {found.get('host', '?')} (pid {found.get('pid', '?')})"
+        who = f"process {process_index} on {found.get('host', '?')} (pid {found.get('pid', '?')})"
         where = f"; it was at: {found['doing']}" if found.get("doing") else ""
         if found.get("ended"):
             _end(f"{who} ended: {found['ended']}", found["status"])
@@ -144,7 +144,7 @@ def watched(root: pathlib.Path):
     Args:
       root: the working directory.
     """
-    if hosts.total() == 1:
+    if hosts.process_count() == 1:
         yield
         return
     folder = root / "hosts"
@@ -152,25 +152,29 @@ def watched(root: pathlib.Path):
     watch = Watch(folder, hosts.patience())
     try:
         yield
-    except SystemExit as error:
-        watch.close("it was asked to", error.code)
-        _leave(error.code)
-    except KeyboardInterrupt:
-        watch.close("it was interrupted", preemption.INTERRUPTED)
-        print(preemption.STOPPED, file=sys.stderr)
-        _leave(preemption.INTERRUPTED)
-    except UserError as error:
-        watch.close(str(error))
-        _leave(f"kc_jax: {error}")
-    except BaseException as error:
-        if isinstance(error, Exception):
-            watch.hurry()  # Likely it is a companion's end that shows here.
-        watch.close(f"{type(error).__name__}: {error}".splitlines()[0])
-        traceback.print_exc()
-        _leave(FAILED)
-    else:
         hosts.wait_for_all("the end")
+    except BaseException as error:
+        status = preemption.status_of(error)
+        if status == preemption.FAILED and not isinstance(error, UserError):
+            watch.hurry()  # Likely it is a companion's end that shows here.
+        reason, words = _explain(error, status)
+        watch.close(reason, status)
+        print(words, end="", file=sys.stderr)
+        _leave(status)
+    else:
         watch.close()
+
+
+def _explain(error: BaseException, status: int) -> tuple[str, str]:
+    """Gives why this process ends, for the others, and the lines that it ends with."""
+    if status == preemption.EXIT_CODE:
+        return "it was asked to", ""  # As `preemption.end` has told.
+    if status == preemption.INTERRUPTED:
+        return "it was interrupted", f"{preemption.STOPPED}\n"
+    if isinstance(error, UserError):
+        return str(error), f"kc_jax: {error}\n"
+    lines = traceback.format_exception(error)
+    return f"{type(error).__name__}: {error}".splitlines()[0], "".join(lines)
 
 
 def _end(why: str, code: int) -> NoReturn:
@@ -181,10 +185,8 @@ def _end(why: str, code: int) -> NoReturn:
     os._exit(code)
 
 
-def _leave(code: Any) -> NoReturn:
+def _leave(status: int) -> NoReturn:
     """Ends this process at once: the usual end waits for companions that may be gone."""
-    if isinstance(code, str):
-        print(code, file=sys.stderr)
     sys.stdout.flush()
     sys.stderr.flush()
-    os._exit(code if isinstance(code, int) else FAILED)
+    os._exit(status)

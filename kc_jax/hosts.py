@@ -19,6 +19,8 @@ from kc_jax.errors import UserError
 
 AUTO = "auto"
 AGREE_EVERY = 8  # Steps.
+# Seconds: a few of the beats in which `host_watch` shows a process, and what JAX can count.
+PATIENCE = (3.0, 1e6)
 
 
 class HostsError(UserError, ValueError):
@@ -27,8 +29,8 @@ class HostsError(UserError, ValueError):
 
 @dataclasses.dataclass
 class _Group:
-    size: int = 1
-    place: int = 0
+    process_count: int = 1
+    process_index: int = 0
     patience: float = 0.0
     depth_apart: int = 0
     # What `host_watch` tells the others: calls in which all take part, and work between them.
@@ -51,10 +53,9 @@ def join(coordinator: str, num_processes: int, process_id: int, timeout: float) 
       timeout: seconds to wait for the others to come, and for one that falls silent.
 
     Raises:
-      HostsError: the numbers do not fit each other, or the others did not come.
+      HostsError: the options do not fit each other, or the others did not come.
     """
-    if coordinator != AUTO:
-        _check(coordinator, num_processes, process_id)
+    _check(coordinator, num_processes, process_id, timeout)
     found = {} if coordinator == AUTO else {
         "coordinator_address": coordinator, "num_processes": num_processes,
         "process_id": process_id,
@@ -73,12 +74,26 @@ def join(coordinator: str, num_processes: int, process_id: int, timeout: float) 
             "--coordinator=HOST:PORT, --num_processes and --process_id of each"
         ) from None
     faulthandler.disable()  # Where process 0 is lost JAX aborts, and says so; stacks would hide it.
-    _GROUP.size, _GROUP.place = jax.process_count(), jax.process_index()
+    _GROUP.process_count, _GROUP.process_index = jax.process_count(), jax.process_index()
     _GROUP.patience = timeout
     preemption.listen()  # JAX has taken the signal for itself.
 
 
-def _check(coordinator: str, num_processes: int, process_id: int) -> None:
+def _check(coordinator: str, num_processes: int, process_id: int, patience: float) -> None:
+    shortest, longest = PATIENCE
+    if not shortest <= patience <= longest:  # So is what is no number.
+        raise HostsError(
+            f"--patience is {patience:g}; expected {shortest:g} to {longest:.0f} seconds, as every "
+            "process shows itself once a second; name such a number, or leave it out"
+        )
+    if coordinator == AUTO:
+        if (num_processes, process_id) != (-1, -1):
+            raise HostsError(
+                f"--num_processes and --process_id are not taken beside --coordinator={AUTO}, "
+                "where the scheduler gives both; leave them out, or name "
+                "--coordinator=HOST:PORT of process 0"
+            )
+        return
     host, _, port = coordinator.rpartition(":")
     if not host or not port.isdigit():
         raise HostsError(
@@ -87,38 +102,38 @@ def _check(coordinator: str, num_processes: int, process_id: int) -> None:
     if num_processes < 1 or not 0 <= process_id < num_processes:
         raise HostsError(
             f"--num_processes is {num_processes} and --process_id {process_id}; expected the "
-            "number of all processes, and of each its own place, from 0 to that number less 1"
+            "number of all processes, and of each its own index, from 0 to that number less 1"
         )
 
 
 def size() -> int:
     """Counts the processes that work together: one where this one works apart."""
-    return 1 if _GROUP.depth_apart else _GROUP.size
+    return 1 if _GROUP.depth_apart else _GROUP.process_count
 
 
-def place() -> int:
-    """Gives this process's place among those that work together, from 0."""
-    return 0 if _GROUP.depth_apart else _GROUP.place
+def rank() -> int:
+    """Gives this process's rank among those that work together, from 0."""
+    return 0 if _GROUP.depth_apart else _GROUP.process_index
 
 
 def is_first() -> bool:
     """Tells whether this process writes what all share."""
-    return place() == 0
+    return rank() == 0
 
 
 def is_apart() -> bool:
     """Tells whether there are others that this process does not work with just now."""
-    return _GROUP.depth_apart > 0 and _GROUP.size > 1
+    return _GROUP.depth_apart > 0 and _GROUP.process_count > 1
 
 
-def number() -> int:
-    """Gives this process's number among all, whether it works apart or not."""
-    return _GROUP.place
+def process_index() -> int:
+    """Gives this process's index among all, whether it works apart or not."""
+    return _GROUP.process_index
 
 
-def total() -> int:
+def process_count() -> int:
     """Counts all processes, whether this one works apart or not."""
-    return _GROUP.size
+    return _GROUP.process_count
 
 
 def patience() -> float:
@@ -144,7 +159,7 @@ def apart() -> Iterator[None]:
 def first_alone(function: Callable[[], Any]) -> bool:
     """Calls a function in the first process while the others wait; all get its truth.
 
-    An error ends the first process, and with it the others: see `watching_hosts`.
+    An error ends the first process, and with it the others: see `host_watch.watched`.
 
     Args:
       function: of no arguments.
@@ -180,8 +195,8 @@ def highest(number: int) -> int:
 
 
 def dealt(items: Sequence) -> Sequence:
-    """Gives this process's share of items: every n-th from its place on."""
-    return items[place() :: size()]
+    """Gives this process's share of items: every n-th from its rank on."""
+    return items[rank() :: size()]
 
 
 def are_asked_to_end(step: int) -> bool:

@@ -15,13 +15,14 @@ _REDO = flags.DEFINE_list(
     "redo", [], "Stages whose output is removed and made anew; all is every stage that is run."
 )
 _COORDINATOR = flags.DEFINE_string(
-    "coordinator", None, "HOST:PORT of the first of several processes; 'auto' where a cluster's "
-    "scheduler says who takes part (SLURM, Cloud TPU, GKE, Open MPI)."
+    "coordinator", None, "HOST:PORT of the first of several processes; 'auto', without numbers, "
+    "where a cluster's scheduler says who takes part (SLURM, Cloud TPU, GKE, Open MPI)."
 )
 _NUM_PROCESSES = flags.DEFINE_integer("num_processes", -1, "How many processes take part.")
 _PROCESS_ID = flags.DEFINE_integer("process_id", -1, "Which of them this is, from 0.")
 _PATIENCE = flags.DEFINE_float(
-    "patience", 300.0, "Seconds to wait for other processes to come, and for one that falls silent."
+    "patience", 300.0, "Seconds to wait for other processes to come, and for one that falls "
+    "silent; 3 at least."
 )
 
 

@@ -7,6 +7,7 @@ from typing import NoReturn
 
 EXIT_CODE = 75  # EX_TEMPFAIL of sysexits.h: begin the same command again.
 KEPT = "what was finished is kept"
+FAILED = 1
 INTERRUPTED = 130  # The status after Ctrl-C, and what is said of it.
 STOPPED = "kc_jax: stopped; the same command goes on from the last checkpoint"
 
@@ -55,10 +56,25 @@ def deferred():
 
 
 def is_cause_of(error: BaseException | None) -> bool:
-    """Tells whether an error is what a library made of the SystemExit that a notice raised."""
-    while error is not None and not isinstance(error, SystemExit):
+    """Tells whether an error is the SystemExit of `end`, or what a library made of it."""
+    while error is not None and not (isinstance(error, SystemExit) and error.code == EXIT_CODE):
         error = error.__cause__ or error.__context__
-    return came() and error is not None
+    return error is not None
+
+
+def status_of(error: BaseException) -> int:
+    """Gives the status with which an error that nobody caught ends the process.
+
+    Args:
+      error: of any kind.
+
+    Returns:
+      `INTERRUPTED` after Ctrl-C, `EXIT_CODE` where a notice is the cause, to this process or to one
+      that it works with, else `FAILED`.
+    """
+    if isinstance(error, KeyboardInterrupt):
+        return INTERRUPTED
+    return EXIT_CODE if is_cause_of(error) else FAILED
 
 
 def end(kept: str) -> NoReturn:

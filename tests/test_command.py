@@ -5,6 +5,8 @@ import sys
 
 import pytest
 
+from kc_jax import preemption
+
 SMOKE = "--config=configs/eft.py:smoke"
 
 
@@ -51,3 +53,53 @@ def test_mistakes_end_in_one_line(arguments, words, tmp_path):
     assert "Traceback" not in result.stderr and line.startswith("kc_jax: ")
     for word in words:
         assert word in line
+
+
+@pytest.mark.parametrize("form", [
+    ["--config={file}"], ["--config", "{file}"], ["-config", "{file}"], ["-config={file}:preset"],
+    ["--flagfile={flags}"],
+])
+def test_a_configuration_file_is_found_in_whichever_form_it_is_named(form, tmp_path):
+    """It imports what lies beside it, and is named with its line where it fails."""
+    file, flagfile = tmp_path / "own.py", tmp_path / "flags"
+    (tmp_path / "beside_own.py").write_text('WORDS = "from beside"\n')
+    file.write_text(
+        "import beside_own\n\ndef get_config(preset=None):\n"
+        "    raise RuntimeError(beside_own.WORDS)\n"
+    )
+    flagfile.write_text(f"--config={file}\n")
+    result = run(*(word.format(file=file, flags=flagfile) for word in form))
+    assert (result.returncode, result.stderr) == (
+        1, f"kc_jax: {file} fails in line 4: RuntimeError: from beside; mend it there\n"
+    )
+
+
+def test_a_flag_without_its_configuration_file_is_named():
+    result = run("--config")
+    assert result.stderr == "kc_jax: Missing value for flag --config\n"
+
+
+PREEMPTED = """
+import os, signal, time
+from kc_jax import command
+from kc_jax.errors import UserError
+
+def main(options, workdir):
+    try:
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(10)
+    except SystemExit:
+        raise {error}("damaged") from None
+
+command.run(main)
+"""
+
+
+@pytest.mark.parametrize("error", ["UserError", "TypeError", "SystemExit"])
+def test_what_a_library_makes_of_a_notice_ends_as_the_notice(error):
+    result = subprocess.run(
+        [sys.executable, "-c", PREEMPTED.format(error=error), SMOKE],
+        capture_output=True, text=True, timeout=120,
+    )
+    assert result.returncode == preemption.EXIT_CODE
+    assert result.stderr.startswith("kc_jax: asked to end") and "damaged" not in result.stderr

@@ -1,3 +1,4 @@
+import errno
 import json
 import os
 import time
@@ -6,7 +7,7 @@ import jax
 import numpy as np
 import pytest
 
-from kc_jax import artifacts, host_watch, hosts, sharding
+from kc_jax import artifacts, host_watch, hosts, preemption, sharding
 from kc_jax.errors import UserError
 from kc_jax.train import feed
 
@@ -14,7 +15,8 @@ from kc_jax.train import feed
 @pytest.fixture
 def second_of_two(monkeypatch):
     """Makes this process the second of two that are not there."""
-    monkeypatch.setattr(hosts, "_GROUP", hosts._Group(size=2, place=1, patience=1.0))
+    group = hosts._Group(process_count=2, process_index=1, patience=1.0)
+    monkeypatch.setattr(hosts, "_GROUP", group)
 
 
 @pytest.mark.parametrize(
@@ -26,11 +28,24 @@ def second_of_two(monkeypatch):
         ("here:8", -1, 0, "--num_processes is -1"),
         ("here:8", 2, 2, "--process_id 2; expected"),
         ("here:8", 2, -1, "--process_id -1"),
+        ("auto", 2, -1, "--num_processes and --process_id are not taken beside --coordinator=auto"),
+        ("auto", -1, 0, "leave them out, or name --coordinator=HOST:PORT"),
     ],
 )
 def test_numbers_that_do_not_fit_are_refused(coordinator, num_processes, process_id, words):
     with pytest.raises(hosts.HostsError, match=words):
-        hosts.join(coordinator, num_processes, process_id, 1.0)
+        hosts.join(coordinator, num_processes, process_id, 10.0)
+
+
+@pytest.mark.parametrize("coordinator", ["here:8", "auto"])
+@pytest.mark.parametrize("patience", [0.0, -1.0, 1.0, 1e10, float("inf"), float("nan")])
+def test_a_patience_that_gives_up_everybody_or_nobody_is_refused(coordinator, patience):
+    with pytest.raises(hosts.HostsError, match="--patience is .*; expected 3 to 1000000 seconds"):
+        hosts.join(coordinator, 2, 0, patience)
+
+
+def test_the_least_patience_is_of_several_beats():
+    assert hosts.PATIENCE[0] >= 3 * host_watch.BEAT_SECONDS
 
 
 def test_a_process_that_is_alone_is_first_and_does_all():
@@ -47,7 +62,7 @@ def test_apart_a_process_is_as_if_alone(second_of_two, tmp_path):
     with hosts.apart():
         assert hosts.is_first() and hosts.is_apart() and hosts.dealt([0, 1]) == [0, 1]
         assert hosts.devices() == jax.local_devices()
-        assert hosts.number() == 1 and hosts.total() == 2
+        assert hosts.process_index() == 1 and hosts.process_count() == 2
         artifacts.write_text(tmp_path / "own", "written")
         assert dict(sharding.make_mesh(7, 1).shape) == {"data": 1, "model": 1}
     assert [path.name for path in tmp_path.iterdir()] == ["own"]
@@ -133,7 +148,10 @@ def test_who_failed_is_named_with_its_error_and_who_ended_well_is_not(watch, tmp
     assert ended[0] == ("process 0 on h (pid 7) ended: it has no images", 1)
 
 
-def test_a_file_that_cannot_be_read_for_a_moment_is_no_news(watch, tmp_path, monkeypatch):
+@pytest.mark.parametrize("error", [
+    UserError("it cannot be read"), OSError(errno.ESTALE, "Stale file handle"),
+])
+def test_a_file_that_cannot_be_read_for_a_moment_is_no_news(watch, tmp_path, monkeypatch, error):
     _, ended = watch
     read, failures = artifacts.read_json, []
 
@@ -142,7 +160,7 @@ def test_a_file_that_cannot_be_read_for_a_moment_is_no_news(watch, tmp_path, mon
             failures.append(1)
             return read(path, *rest, **options)
         failures.append(0)
-        raise UserError("Stale file handle")
+        raise error
 
     monkeypatch.setattr(artifacts, "read_json", flaky)
     for beat in range(40):
@@ -154,8 +172,9 @@ def test_a_file_that_cannot_be_read_for_a_moment_is_no_news(watch, tmp_path, mon
 def test_whoever_waits_for_a_first_process_that_hangs_is_ahead_of_it(monkeypatch):
     answers = []
 
-    def calls_of(place, function):
-        monkeypatch.setattr(hosts, "_GROUP", hosts._Group(size=2, place=place, patience=1.0))
+    def calls_of(process_index, function):
+        group = hosts._Group(process_count=2, process_index=process_index, patience=1.0)
+        monkeypatch.setattr(hosts, "_GROUP", group)
         monkeypatch.setattr(
             hosts.multihost_utils, "broadcast_one_to_all",
             lambda value: answers.append(hosts.progress()["calls"]) or value,
@@ -194,17 +213,56 @@ def test_a_watch_says_how_far_its_process_is(watch, tmp_path):
     assert (found["run"], found["pid"], found["work"]) == (5, os.getpid(), 1)
 
 
-def test_an_error_reaches_the_others_before_the_process_leaves(
-    second_of_two, tmp_path, monkeypatch, capsys
-):
+@pytest.fixture
+def end_with(second_of_two, tmp_path, monkeypatch, capsys):
+    """Gives a function that ends a watched body; gives its status, what it and the others say."""
     left = []
     monkeypatch.setattr(hosts, "shared_number", lambda: 5)
     monkeypatch.setattr(host_watch, "_leave", left.append)
-    with host_watch.watched(tmp_path):
-        raise UserError("no images")
-    assert left == ["kc_jax: no images"]
-    found = artifacts.read_json(tmp_path / "hosts" / "process_1.json")
-    assert found["ended"] == "no images"
+    monkeypatch.setattr(host_watch.Watch, "hurry", lambda self: None)
+
+    def end_with(body):
+        with host_watch.watched(tmp_path):
+            body()
+        found = artifacts.read_json(tmp_path / "hosts" / "process_1.json")
+        (status,) = left
+        assert found["status"] == status
+        return status, capsys.readouterr().err, found["ended"]
+
+    return end_with
+
+
+@pytest.mark.parametrize(("error", "status", "line", "reason"), [
+    (UserError("no images"), 1, "kc_jax: no images", "no images"),
+    (KeyError("images"), 1, "KeyError: 'images'", "KeyError: 'images'"),
+    (KeyboardInterrupt(), 130, preemption.STOPPED, "it was interrupted"),
+])
+def test_an_error_reaches_the_others_before_the_process_leaves(
+    end_with, error, status, line, reason
+):
+    def fail():
+        raise error
+
+    found, said, ended = end_with(fail)
+    assert (found, ended, said.splitlines()[-1]) == (status, reason, line)
+
+
+@pytest.mark.parametrize("error", [TypeError("damaged"), UserError("damaged"), SystemExit(75)])
+def test_what_a_library_makes_of_a_notice_ends_all_as_the_notice(end_with, error):
+    def fail():
+        try:
+            preemption.end("all is saved")
+        except SystemExit as notice:
+            raise error from notice
+
+    status, said, ended = end_with(fail)
+    assert (status, ended) == (75, "it was asked to")
+    assert said.startswith("kc_jax: asked to end") and len(said.splitlines()) == 1
+
+
+def test_an_error_while_all_wait_for_the_end_reaches_the_others(end_with, monkeypatch):
+    monkeypatch.setattr(hosts, "wait_for_all", lambda what: preemption.end(what))
+    assert end_with(lambda: None)[::2] == (75, "it was asked to")
 
 
 def test_arrays_here_are_gathered_as_they_are():

@@ -7,6 +7,7 @@ import sys
 import pytest
 
 from kc_jax import preemption
+from kc_jax.errors import UserError
 from kc_jax.train import checkpoint
 
 LISTENER = """
@@ -88,6 +89,31 @@ def test_an_error_is_the_notices_only_if_it_came_of_it(listening):
             raise TypeError("what a library makes of it") from None
     except TypeError as error:
         assert preemption.is_cause_of(error)
+
+
+def ended_into(error):
+    """Gives an error as a library makes it of a notice, or of one to a companion."""
+    try:
+        try:
+            preemption.end("all is saved")
+        except SystemExit:
+            raise error from None
+    except BaseException as made:
+        return made
+
+
+@pytest.mark.parametrize("error", [
+    TypeError("damaged"), UserError("the file is damaged"), SystemExit(1), SystemExit(75),
+])
+def test_what_a_notice_became_has_its_status(error):
+    assert not preemption.came()  # A companion may have been the one that was asked.
+    assert preemption.status_of(ended_into(error)) == 75
+
+
+def test_what_no_notice_caused_has_another_status():
+    for error in (TypeError("wrong"), UserError("no images"), SystemExit(2)):
+        assert preemption.status_of(error) == preemption.FAILED == 1
+    assert preemption.status_of(ended_into(KeyboardInterrupt())) == preemption.INTERRUPTED
 
 
 def test_a_state_that_is_being_read_is_not_taken_for_damaged(listening, tmp_path):

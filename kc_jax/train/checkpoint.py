@@ -166,7 +166,7 @@ def _number_operations_alike() -> None:
 def _reading_alone() -> ocp.Context:
     """Makes the context in which Orbax waits for no other process."""
     context = ocp.Context()
-    number = hosts.number()
+    number = hosts.process_index()
     context.multiprocessing.primary_host = number
     context.multiprocessing.active_processes = {number}
     context.multiprocessing.barrier_sync_key_prefix = f"process_{number}"
