@@ -7,18 +7,18 @@ import json
 import os
 import pathlib
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from kc_jax import checksums, environment, hosts
 from kc_jax.errors import UserError
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 MANIFEST = "manifest.json"
 NAME_BYTES = 200  # Of a file name, at most; file systems take 255, and something follows.
 TEMPORARY = ".tmp"  # What the names of unfinished files and folders end in.
 
-_LINKS = contextvars.ContextVar("links", default=None)  # Folder of `shared`.
+_FIND = contextvars.ContextVar("find", default=lambda directory, inputs: False)
 
 
 class StaleArtifactError(UserError, RuntimeError):
@@ -168,7 +168,7 @@ def _is_complete(directory: pathlib.Path, inputs: Mapping[str, Any]) -> bool:
     manifest_path = directory / MANIFEST
     if not _is_begun(directory):
         remove(directory)
-        if not _link(directory, inputs):
+        if not _FIND.get()(directory, inputs):
             begin(directory, inputs)
             return False
     manifest = read_json(manifest_path)
@@ -207,49 +207,18 @@ def _is_begun(directory: pathlib.Path) -> bool:
 
 
 @contextlib.contextmanager
-def shared(links: pathlib.Path):
-    """Lets what was made from the same inputs in another working directory be a link to it.
+def found_elsewhere(find: Callable[[pathlib.Path, Mapping[str, Any]], bool]):
+    """Lets what is not begun be found elsewhere, instead of made.
 
     Args:
-      links: folder of links to complete artifacts, which `share` fills.
+      find: function (directory, inputs) that puts the complete artifact there, if there is one, and
+        tells whether it did.
     """
-    token = _LINKS.set(links)
+    token = _FIND.set(find)
     try:
         yield
     finally:
-        _LINKS.reset(token)
-
-
-def share(root: pathlib.Path, links: pathlib.Path) -> None:
-    """Adds the complete artifacts of a working directory to a folder of links."""
-    links.mkdir(parents=True, exist_ok=True)
-    for path in root.rglob(MANIFEST):
-        manifest = read_json(path)
-        if manifest.get("complete", False) and not path.parent.is_symlink():
-            _point(links / _link_name(path.parent, manifest["inputs"]), path.parent)
-
-
-def _link(directory: pathlib.Path, inputs: Mapping[str, Any]) -> bool:
-    links = _LINKS.get()
-    if links is None:
-        return False
-    original = links / _link_name(directory, inputs)
-    manifest = read_json(original / MANIFEST, None)
-    if manifest is None or not manifest.get("complete", False) or manifest["inputs"] != inputs:
-        return False  # Removed since, or made anew.
-    _point(directory, original)
-    return True
-
-
-def _link_name(directory: pathlib.Path, inputs: Mapping[str, Any]) -> str:
-    return fingerprint([directory.name, inputs])
-
-
-def _point(link: pathlib.Path, target: pathlib.Path) -> None:
-    """Makes a link, or points it elsewhere; a relative one, so that both can be moved together."""
-    link.parent.mkdir(parents=True, exist_ok=True)
-    link.unlink(missing_ok=True)
-    link.symlink_to(os.path.relpath(target.resolve(), link.parent.resolve()))
+        _FIND.reset(token)
 
 
 def describe_differences(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "") -> list:

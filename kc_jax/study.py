@@ -9,284 +9,281 @@ linked. What is there already is not made again. ``claims`` are put to the test.
 import dataclasses
 import itertools
 import pathlib
-import shlex
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Annotated, Any
 
 from absl import flags
-from matplotlib.figure import Figure
+from ml_collections import ConfigDict
 
-from kc_jax import artifacts, command, environment
+from kc_jax import artifacts, command, links
 from kc_jax.config import Config, ConfigError, build
 from kc_jax.data import sources
+from kc_jax.options import Constraint, Seed, build_part
 from kc_jax.stages import (
-    process_tables,
-    report_figures,
-    report_structures,
     runner,
     study_claims,
     study_figures,
+    study_kinds,
+    study_page,
     study_tables,
 )
-from kc_jax.train import hooks
+from kc_jax.stages.study_kinds import FURTHER, KINDS, Kind
 from kc_jax.workdir import Workdir
 
 flags.adopt_module_key_flags(command)
 _OUTPUT = flags.DEFINE_string("output", None, "Where the table goes; by default WORKDIR/table.md.")
 LINKS = "links"
+Changes = Mapping[str, Mapping[str, Any]]
+
+
+class Distinct(Constraint):
+    """Takes lists in which nothing comes twice."""
+
+    def __str__(self):
+        return "a list in which nothing comes twice"
+
+    def allows(self, value) -> bool:
+        return len(set(value)) == len(value)
 
 
 @dataclasses.dataclass(frozen=True)
-class Kind:
-    """Says what a study varies.
+class Study:
+    """Says what is varied over which seeds, and what is written about it.
 
     Attributes:
-      part: of the configuration, which has a ``name``.
-      stages: run for every variant.
-      last_stages: run once all variants of a setting and seed are there.
-      read: function (configuration, working directory, variants) → its results.
-      table: function (title, variants, results of every seed) → Markdown.
-      beside: the methods that results have besides the variants.
-      has_settings: whether it may be varied in several settings.
+      title: of the table.
+      base: the configuration that every cell starts from.
+      seeds: of everything random in training.
+      students: changes to the base's ``student``, by name, where these are varied.
+      processes: the same to its ``generations``.
+      structures: the same to its ``structure``.
+      settings: changes to anything else, by name; one without a name changes nothing.
+      claims: see `study_claims.claims_table`.
+      by_vertical: whether there is also a table of verticals.
+      methods_figure: whether there is also a figure of all methods.
+      loss_figure: whether there is also one of the training losses.
+      name: of the working directory under ``runs/``.
     """
 
-    part: str
-    stages: Sequence[str]
-    last_stages: Sequence[str]
-    read: Callable
-    table: Callable
-    beside: Sequence[str] = ()
-    has_settings: bool = True
+    title: str
+    base: ConfigDict
+    seeds: Annotated[tuple[Seed, ...], Distinct()]
+    students: Changes
+    processes: Changes
+    structures: Changes
+    settings: Changes
+    claims: tuple[tuple[str, ...], ...]
+    by_vertical: bool
+    methods_figure: bool
+    loss_figure: bool
+    name: str
+
+    @property
+    def kind(self) -> Kind:
+        return kind_of(vars(self))[0]
+
+    @property
+    def variants(self) -> Changes:
+        return kind_of(vars(self))[1]
 
 
-def _read_students(config: Config, workdir: Workdir, names: Sequence[str]) -> dict:
-    """Reads what `evaluate` wrote, or `evaluate_given` where the verticals are others."""
-    del config, names
-    results = artifacts.read_json(workdir.results)
-    given = artifacts.read_json(workdir.results_given, None)
-    if given:
-        results["methods"] = {
-            name: {**results["methods"][name], **metrics}
-            for name, metrics in given["methods"].items()
-        }
-    return results
-
-
-def _read_structures(config: Config, workdir: Workdir, names: Sequence[str]) -> dict:
-    """Adds to what `evaluate` wrote how the clusters agree with the verticals."""
-    results = _read_students(config, workdir, names)
-    for found in report_structures.read_structures(workdir, sources.load_label_space(config.data)):
-        if found.name in results["methods"]:
-            results["methods"][found.name]["rand_index"] = found.rand_index
-    return results
-
-
-def _read_processes(config: Config, workdir: Workdir, names: Sequence[str]) -> dict:
-    """Reads what `run_generations` wrote, and adds what claims are about."""
-    del config
-    results = {name: artifacts.read_json(workdir.generation_results(name)) for name in names}
-    return {"methods": {
-        name: {**process, **process_tables.process_metrics(process)}
-        for name, process in results.items()
-    }}
-
-
-def merge_methods(by_setting: Mapping[str, Mapping]) -> dict:
-    """Puts the methods of all settings side by side, as SETTING/METHOD."""
-    methods = {
-        f"{setting}/{name}" if setting else name: values
-        for setting, results in by_setting.items() for name, values in results["methods"].items()
-    }
-    return {**next(iter(by_setting.values())), "methods": methods}
-
-
-KINDS = {
-    "students": Kind(
-        part="student",
-        stages=("train_generalist", "train_teachers", "write_soft_targets", "train_student"),
-        last_stages=("evaluate",),
-        read=_read_students,
-        table=study_tables.students_table,
-        beside=("generalist", "specialists"),
-    ),
-    "structures": Kind(
-        part="structure",
-        stages=("train_generalist", "learn_structure"),
-        last_stages=("evaluate", "report_structures"),
-        read=_read_structures,
-        table=study_tables.structures_table,
-        beside=("generalist",),
-    ),
-    "processes": Kind(
-        part="generations",
-        stages=("train_generalist", "run_generations"),
-        last_stages=("report_generations",),
-        read=_read_processes,
-        table=process_tables.processes_table,
-        has_settings=False,
-    ),
+NEEDED = ("title", "base", "seeds")
+LEFT_OUT = {  # What parts are that a study leaves out.
+    **{name: {} for name in KINDS}, **dict.fromkeys(FURTHER, False), "claims": (), "name": "study",
 }
 
 
-def kind_of(study) -> tuple[Kind, dict]:
+def kind_of(options: Mapping) -> tuple[Kind, Changes]:
     """Gives what a study varies, and its variants.
 
     Raises:
       ConfigError: it varies nothing, or two things.
     """
-    names = [name for name in KINDS if study.get(name)]
+    names = [name for name in KINDS if options.get(name)]
     if len(names) != 1:
         raise ConfigError(
             f"the study varies {' and '.join(names) or 'nothing'}; expected one of "
             f"{', '.join(KINDS)}, with a variant or more"
         )
-    return KINDS[names[0]], study[names[0]]
+    return KINDS[names[0]], options[names[0]]
 
 
-def settings_of(study) -> dict:
+def settings_of(options: Mapping) -> Changes:
     """Gives what the settings change, by name; one without a name where the study has none."""
-    return dict(study.get("settings") or {"": {}})
+    return options.get("settings") or {"": {}}
 
 
-def cell_config(study, seed: int, name: str, setting: str = "") -> Config:
+def build_study(options: Mapping) -> Study:
+    """Builds a study from the parts of its file, and checks each by itself; see `check`.
+
+    Args:
+      options: the study's ConfigDict.
+
+    Raises:
+      ConfigError: names the part that is missing, unknown or wrong.
+    """
+    kind_of(options)
+    for name in NEEDED:
+        if not options.get(name):
+            raise ConfigError(
+                f"config.{name} is missing or empty; a study has a title, a base that is varied, "
+                "and seeds"
+            )
+    return build_part(Study, {**LEFT_OUT, **options, "settings": settings_of(options)})
+
+
+def cell_config(options: Mapping, seed: int, name: str, setting: str = "") -> Config:
+    """Builds the configuration of one cell of a study's file; see `build_cell`."""
+    return build_cell(build_study(options), seed, name, setting)
+
+
+def build_cell(study: Study, seed: int, name: str, setting: str) -> Config:
     """Builds the configuration of one variant and seed in a setting.
 
     Args:
-      study: the study's ConfigDict: ``base``, ``seeds``, what it varies, and maybe ``settings``.
+      study: of which it is a cell.
       seed: of everything random in training.
       name: of the variant.
       setting: name of the setting.
 
     Raises:
-      ConfigError: the setting or the variant changes what there is not, or to what it cannot be.
+      ConfigError: the setting or the variant changes what there is not, or to what it cannot be, or
+        what the study itself gives to its cells.
     """
-    kind, variants = kind_of(study)
-    options = study.base.copy_and_resolve_references()
-    options.seed = seed
-    _update(options, settings_of(study)[setting], f"the setting {setting!r}")
-    options[kind.part].name = name
-    _update(options[kind.part], variants[name], f"{name!r}, a variant of {kind.part},")
+    part, options = study.kind.part, study.base.copy_and_resolve_references()
+    for changes, where in (
+        ({"seed": seed, part: {"name": name}}, "what a study gives to its cells"),
+        (study.settings[setting], f"the setting {setting!r}"),
+        ({part: study.variants[name]}, f"{name!r}, a variant of {part},"),
+    ):
+        try:
+            with options.unlocked():  # What there is not, `build` names.
+                _update(options, changes)
+        except (TypeError, ValueError) as error:
+            raise ConfigError(f"{where} does not fit the study's base: {error}") from error
+        for key, found, given, by in (
+            ("seed", options.seed, seed, "seeds"), ("name", options[part].name, name, "variants"),
+        ):
+            if found != given:
+                raise ConfigError(
+                    f"{where} changes the {key} to {found!r}, but the study's {by} give that; "
+                    "take it out"
+                )
     return build(options)
 
 
-def _update(options, changes: Mapping, where: str) -> None:
-    try:
-        with options.unlocked():  # What there is not, `build` names.
-            options.update(changes)
-    except (TypeError, ValueError) as error:
-        raise ConfigError(f"{where} does not fit the study's base: {error}") from error
+def _update(options: ConfigDict, changes: Mapping) -> None:
+    """Changes options, those of groups one by one."""
+    for key, value in changes.items():
+        if not isinstance(options.get(key), ConfigDict):
+            options[key] = value
+        elif hasattr(value, "items"):
+            _update(options[key], value)
+        else:
+            raise TypeError(f"{key} is {value!r}; expected a group of options")
 
 
-def run_study(study, root: pathlib.Path) -> list[dict]:
-    """Runs all cells that are missing.
+def check(options: Mapping) -> Study:
+    """Builds a study, and refuses one that would fail before anything of it is trained.
 
     Args:
-      study: the study's ConfigDict.
-      root: working directory of the study.
-
-    Returns:
-      The results of each seed.
-    """
-    with artifacts.shared(root / LINKS):
-        return [
-            merge_methods({
-                setting: _run_setting(study, root, seed, setting) for setting in settings_of(study)
-            })
-            for seed in study.seeds
-        ]
-
-
-def _run_setting(study, root: pathlib.Path, seed: int, setting: str) -> dict:
-    kind, variants = kind_of(study)
-    workdir = Workdir(root / setting / f"seed_{seed}")
-    for name in variants:
-        config = cell_config(study, seed, name, setting)
-        runner.run_stages(config, workdir, kind.stages)
-    last = list(kind.last_stages)
-    if config.data.verticals != sources.GIVEN and "evaluate" in last:
-        last.append("evaluate_given")
-    runner.run_stages(config, workdir, last)
-    artifacts.share(workdir.root, root / LINKS)
-    return kind.read(config, workdir, list(variants))
-
-
-def check(study) -> None:
-    """Refuses a study that would fail, before anything is trained.
+      options: the study's ConfigDict.
 
     Raises:
       ConfigError: names what is missing or wrong.
     """
-    kind, variants = kind_of(study)
-    for name in ("title", "base", "seeds"):
-        if not study.get(name):
-            raise ConfigError(
-                f"config.{name} is missing or empty; a study has a title, a base that is varied, "
-                "and seeds"
-            )
-    settings = settings_of(study)
+    study = build_study(options)
+    kind, settings = study.kind, study.settings
     if len(settings) > 1 and not kind.has_settings:
         raise ConfigError(
             f"a study of {kind.part} has one setting, not {', '.join(settings)}; make a study for "
             "each, with working directories of their own"
         )
-    for setting, name in itertools.product(settings, variants):
-        cell_config(study, study.seeds[0], name, setting)
-    study_claims.check(study.get("claims") or (), [
-        f"{setting}/{name}" if setting else name
-        for setting, name in itertools.product(settings, (*kind.beside, *variants))
-    ])
+    for part in FURTHER:
+        if getattr(study, part) and part not in kind.further:
+            raise ConfigError(
+                f"config.{part} is True, but a study of {kind.part} has no such part; take it out"
+            )
+    metrics = {}
+    for setting, seed in itertools.product(settings, study.seeds):
+        cells = {name: build_cell(study, seed, name, setting) for name in study.variants}
+        metrics.update({
+            study_tables.method_of(setting, method): names
+            for method, names in kind.metrics(cells).items()
+        })
+    study_claims.check(study.claims, list(metrics))
+    study_kinds.check_metrics(study.claims, metrics)
+    return study
 
 
-def main(study, workdir: str | None):
+def run_study(study: Study, root: pathlib.Path) -> list[dict]:
+    """Runs all cells that are missing.
+
+    Args:
+      study: to run.
+      root: its working directory.
+
+    Returns:
+      The results of each seed.
+    """
+    with links.shared(root / LINKS):
+        return [
+            study_kinds.merge_methods({
+                setting: _run_setting(study, root, seed, setting) for setting in study.settings
+            })
+            for seed in study.seeds
+        ]
+
+
+def _workdir(root: pathlib.Path, seed: int, setting: str) -> Workdir:
+    return Workdir(root / setting / f"seed_{seed}")
+
+
+def _run_setting(study: Study, root: pathlib.Path, seed: int, setting: str) -> dict:
+    kind, workdir = study.kind, _workdir(root, seed, setting)
+    for name in study.variants:
+        config = build_cell(study, seed, name, setting)
+        runner.run_stages(config, workdir, kind.stages)
+    last = list(kind.last_stages)
+    if config.data.verticals != sources.GIVEN and "evaluate" in last:
+        last.append("evaluate_given")
+    runner.run_stages(config, workdir, last)
+    links.share(workdir.root, root / LINKS)
+    return kind.read(config, workdir, list(study.variants))
+
+
+def main(options: Mapping, workdir: str | None):
     """Runs a study and prints its tables."""
-    check(study)
-    root = pathlib.Path(workdir or f"runs/{study.get('name', 'study')}")
-    kind, variants = kind_of(study)
-    results = run_study(study, root)
-    parts = [kind.table(study.title, list(variants), results)]
-    if study.get("by_vertical"):
-        parts.append(study_tables.verticals_table(list(variants), results))
-    if study.get("claims"):
-        parts.append(study_claims.claims_table(study.claims, results))
+    study = check(options)
+    root = pathlib.Path(workdir or f"runs/{study.name}")
     output = pathlib.Path(_OUTPUT.value or root / "table.md")
-    if study.get("methods_figure"):
-        figure = study_figures.methods_figure(list(variants), results)
-        parts.append(_put_figure(figure, output, "methods", "A dot a seed, a line at their mean"))
-    if study.get("loss_figure"):
-        parts.append(_put_figure(
-            _losses(study, root), output, "losses", f"Loss by epoch, seed {study.seeds[0]}"
-        ))
-    parts.append(_made_by())
-    text = "\n".join(parts)
+    artifacts.make_folder(root, "workdir")
+    study_page.check_place(output)
+    results = run_study(study, root)
+    text = "\n".join(_parts(study, root, results, output))
     artifacts.write_text(output, text)
     print(f"{text}\nTable: {output}")
 
 
-def _made_by() -> str:
-    """Says what wrote the tables, so that whoever reads them can do it again."""
-    made = environment.describe()
-    names = ("python", "jax", "kc_jax")
-    versions = ", ".join(f"{name} {made['versions'].get(name, '?')}" for name in names)
-    command = shlex.join(["python", "-m", "kc_jax.study", *sys.argv[1:]])
-    return f"Written with {versions}, on {made['device']}, by\n\n```\n{command}\n```\n"
-
-
-def _put_figure(figure: Figure, table: pathlib.Path, name: str, words: str) -> str:
-    """Writes a figure beside a table; gives the line of Markdown that shows it there."""
-    path = table.with_name(f"{table.stem}_{name}.png")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(report_figures.to_png(figure))
-    return f"![{words}]({path.name})\n"
-
-
-def _losses(study, root: pathlib.Path) -> Figure:
-    """Draws the training losses of a study's students, of its first setting and seed."""
-    _, variants = kind_of(study)
-    workdir = Workdir(root / next(iter(settings_of(study))) / f"seed_{study.seeds[0]}")
-    logs = {
-        name: hooks.shown_metrics(workdir.student(name) / artifacts.METRICS) for name in variants
-    }
-    return report_figures.loss_curves(logs, {}, report_figures.colours(list(variants), ""))
+def _parts(
+    study: Study, root: pathlib.Path, results: Sequence[Mapping], output: pathlib.Path
+) -> Iterator[str]:
+    """Gives the parts of the page, in order, and writes the figures beside it."""
+    names = list(study.variants)
+    yield study.kind.table(study.title, names, results)
+    if study.by_vertical:
+        yield study_tables.verticals_table(names, results)
+    if study.claims:
+        yield study_claims.claims_table(study.claims, results)
+    if study.methods_figure:
+        figure = study_figures.methods_figure(names, results)
+        yield study_page.put_figure(figure, output, "methods", "A dot a seed, a line at their mean")
+    if study.loss_figure:
+        first = _workdir(root, study.seeds[0], next(iter(study.settings)))
+        figure, words = study_figures.losses(names, first), f"Loss by epoch, seed {study.seeds[0]}"
+        yield study_page.put_figure(figure, output, "losses", words)
+    yield study_page.made_by(sys.argv[1:])
 
 
 if __name__ == "__main__":

@@ -37,6 +37,7 @@ MAY_IMPORT = {
     "config": {"config", "options", "core.head_spec", "core.tolerance"},
     "environment": {"environment"},
     "artifacts": {"artifacts", "checksums", "environment", "errors", "hosts"},
+    "links": {"artifacts", "links"},
     "workdir": {"artifacts", "workdir"},
     "models": LOWER | {"models"},
     "data": LOWER | {"data"},
@@ -47,13 +48,13 @@ MAY_IMPORT = {
     "predict": BUNDLE | {"command", "predict"},
     "serve": BUNDLE | {"command", "serve"},
     "main": PARTS | {"command", "main"},
-    "study": PARTS | {"command", "study"},
+    "study": PARTS | {"command", "links", "study"},
     "import_soft_targets": PARTS | {"command", "import_soft_targets", "main"},
     "prepare": PARTS | {"command", "prepare"},
     "configs": {"configs"},
     "benchmarks": PARTS | {"command", "main", "study"},
     "docs": {"config", "options"},
-    "launch": {"core.packing", "preemption"},
+    "launch": {"command", "core.packing", "preemption"},
 }
 USERS = {"benchmarks": {"benchmarks"}, "launch": {"benchmarks", "launch"}}
 BANNED = {"tensorflow", "pickle"}

@@ -173,6 +173,7 @@ def _small_panel() -> tuple[Figure, Axes]:
 
 
 def style(axes: Axes) -> Axes:
+    """Gives axes the look of all figures: a pale grid behind, and lines on two sides alone."""
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(color=GRID, linewidth=0.7)
     axes.set_axisbelow(True)

@@ -1,4 +1,4 @@
-"""The figures of studies: functions from results to matplotlib figures."""
+"""The figures of studies: functions from results, or logs, to matplotlib figures."""
 
 from collections.abc import Mapping, Sequence
 
@@ -6,7 +6,10 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from kc_jax import artifacts
 from kc_jax.stages import report_figures, study_tables
+from kc_jax.train import hooks
+from kc_jax.workdir import Workdir
 
 METRICS = {"mean_vertical_ap": "mean AP inside verticals (%)", "top1": "top-1 of all classes (%)"}
 
@@ -33,6 +36,19 @@ def methods_figure(students: Sequence[str], results: Sequence[Mapping]) -> Figur
     panels[0].set_yticks(range(len(methods)), names, parse_math=False, color=report_figures.INK)
     panels[0].set_ylim(len(methods) - 0.5, -0.5)
     return figure
+
+
+def losses(names: Sequence[str], workdir: Workdir) -> Figure:
+    """Draws the training loss of networks by epoch, as far as their logs are whole.
+
+    Args:
+      names: of the networks, which lie among the students.
+      workdir: of one setting and seed.
+    """
+    logs = {
+        name: hooks.shown_metrics(workdir.student(name) / artifacts.METRICS) for name in names
+    }
+    return report_figures.loss_curves(logs, {}, report_figures.colours(names, ""))
 
 
 def _name(method: str) -> str:

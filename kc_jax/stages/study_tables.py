@@ -25,6 +25,11 @@ def name_of(metric: str) -> str:
     return METRICS.get(metric, metric.replace("_", " "))
 
 
+def method_of(setting: str, name: str) -> str:
+    """Gives a method's name in a setting; a study of one setting, which has no name, adds none."""
+    return f"{setting}/{name}" if setting else name
+
+
 def num_seeds(results: Sequence[Mapping]) -> str:
     """Says how many seeds there are."""
     return "one seed" if len(results) == 1 else f"{len(results)} seeds"
@@ -78,8 +83,7 @@ def _closed(methods: Mapping[str, Mapping], method: str) -> float | None:
 
 def _beside(method: str, other: str) -> str:
     """Names another method of the same setting."""
-    setting, slash, _ = method.rpartition("/")
-    return f"{setting}{slash}{other}"
+    return method_of(method.rpartition("/")[0], other)
 
 
 def verticals_table(students: Sequence[str], results: Sequence[Mapping]) -> str:
@@ -110,8 +114,8 @@ def structures_table(title: str, names: Sequence[str], results: Sequence[Mapping
       results: for each seed what evaluate wrote.
     """
     first = results[0]["methods"]
-    at_k = next(key for key in next(iter(first.values())) if key.startswith(_AT_K))
-    metrics = {at_k: name_of(at_k), **METRICS}
+    at_k = [key for values in first.values() for key in values if key.startswith(_AT_K)]
+    metrics = {**{key: name_of(key) for key in at_k}, **METRICS}  # Settings may differ in K.
     del metrics["ancestor_ap"]
     lines = head(
         title, results, f"{results[0]['classes']} classes", ("network",),
@@ -119,7 +123,7 @@ def structures_table(title: str, names: Sequence[str], results: Sequence[Mapping
     )
     for name in methods_of(results, ("generalist", *names)):
         runs = [result["methods"][name] for result in results]
-        cells = [percent([run[key] for run in runs]) for key in metrics]
+        cells = [percent([run.get(key) for run in runs]) for key in metrics]
         cost = first[name]["multiply_adds"]
         ratio = cost / first[_beside(name, "generalist")]["multiply_adds"]
         agreement = _number([run.get("rand_index") for run in runs], 2)
@@ -138,7 +142,7 @@ def methods_of(results: Sequence[Mapping], names: Sequence[str]) -> list[str]:
         if is_everywhere and not any(_is_same(results, method, other) for other in found):
             found.append(method)
     settings = list(dict.fromkeys(method.rpartition("/")[0] for method in found))
-    order = [f"{setting}/{name}" if setting else name for setting in settings for name in names]
+    order = [method_of(setting, name) for setting in settings for name in names]
     return [method for method in order if method in found]
 
 
@@ -152,6 +156,18 @@ def _is_same(results: Sequence[Mapping], method: str, other: str) -> bool:
 def head(
     title: str, results: Sequence[Mapping], facts: str, left: Sequence[str], right: Sequence[str]
 ) -> list[str]:
+    """Writes what stands above a table, and its first row.
+
+    Args:
+      title: of the table.
+      results: of every seed; noise in place of images is said of the first.
+      facts: about the data, between the title and the number of seeds.
+      left: headings of the columns of words.
+      right: headings of the columns of numbers.
+
+    Returns:
+      The lines of Markdown above the rows.
+    """
     noise = "SYNTHETIC INPUT: no figure means anything. " if results[0].get("synthetic") else ""
     return [
         f"{noise}{title}: {facts}, {num_seeds(results)}, mean ± standard deviation, %.",
@@ -162,6 +178,7 @@ def head(
 
 
 def percent(values: Sequence[float | None]) -> str:
+    """Writes shares of 0–1 in %, as mean ± standard deviation; a dash where a seed has none."""
     return NOTHING if None in values else _number([100 * value for value in values], 1)
 
 
