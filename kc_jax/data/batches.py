@@ -53,10 +53,7 @@ def train_batches(
     dataset = _records_by_step(
         record_ids, batch_size, seed, num_views, sampler
     ).map(assemble)
-    options = grain.ReadOptions(
-        num_threads=read_threads, prefetch_buffer_size=max(4, 2 * read_threads)
-    )
-    return iter(dataset[start_step:].to_iter_dataset(options))
+    return _read_ahead(dataset[start_step:], read_threads)
 
 
 def records_of_step(
@@ -107,7 +104,8 @@ def _records_by_step(
 
 
 def inference_batches(
-    source: Source, record_ids: np.ndarray, *, batch_size: int, num_views: int
+    source: Source, record_ids: np.ndarray, *, batch_size: int, num_views: int,
+    read_threads: int = 1,
 ) -> Iterator[Batch]:
     """Yields every view of every record once, views outermost, the last batch padded.
 
@@ -116,19 +114,31 @@ def inference_batches(
       record_ids: i64[n].
       batch_size: examples a batch.
       num_views: views of each record.
+      read_threads: that make whole batches; their number changes nothing but the speed.
 
     Yields:
       Batches like those of `train_batches` without targets; ``mask`` is False for padding.
     """
     total = num_views * len(record_ids)
-    for start in range(0, total, batch_size):
+
+    def assemble(start: int) -> Batch:
         position = np.arange(start, start + batch_size)
         views, rows = np.divmod(np.minimum(position, total - 1), len(record_ids))
         records = record_ids[rows]
-        yield {
+        return {
             "image": read_images(source, records), **_marks(records, views),
             "mask": position < total,
         }
+
+    starts = grain.MapDataset.source(range(0, total, batch_size))
+    return _read_ahead(starts.map(assemble), read_threads)
+
+
+def _read_ahead(dataset: grain.MapDataset, num_threads: int) -> Iterator[Batch]:
+    options = grain.ReadOptions(
+        num_threads=num_threads, prefetch_buffer_size=max(4, 2 * num_threads)
+    )
+    return iter(dataset.to_iter_dataset(options))
 
 
 def read_images(source: Source, record_ids: Sequence[int]) -> np.ndarray:

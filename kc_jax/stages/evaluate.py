@@ -7,10 +7,10 @@ import numpy as np
 
 from kc_jax import artifacts, checksums
 from kc_jax.config import Config
-from kc_jax.data import batches, sources
+from kc_jax.data import sources
 from kc_jax.errors import UserError
-from kc_jax.progress import show_progress
 from kc_jax.stages import (
+    asking,
     class_table,
     confusions,
     counting,
@@ -41,10 +41,8 @@ def run(config: Config, workdir: Workdir) -> bool:
     singles = finished.single_networks(config, workdir, space)
     _check_losses(singles)
     judgements = [(network.title, _judge_single, [network]) for network in singles]
-    specialists = finished.specialist_networks(workdir, space)
-    if all(network.is_complete for network in specialists):
-        for network in specialists:
-            network.check_classes()
+    specialists = finished.specialist_networks(workdir, space, singles[0])
+    if specialists:
         judgements.append(("specialists", _judge_specialists, specialists))
     for name, judge, judged in judgements:
         directory = workdir.evaluation / name
@@ -199,15 +197,8 @@ def predictions(
     predictor = networks.load_predictor(
         config, network.directory, network.made_by, network.space, test.source.split, batch_size
     )
-    total, done = test.num_views * len(record_ids), 0
-    with show_progress(
-        f"test {network.title}", total, 0, config.running.print_every_seconds
-    ) as show:
-        for batch in batches.inference_batches(
-            test.source, record_ids, batch_size=batch_size, num_views=test.num_views
-        ):
-            real = batch["mask"]
-            examples = batch["view"].astype(np.int64) * len(test.source) + batch["record_id"]
-            yield examples[real], predictor(batch)[real]
-            done += np.count_nonzero(real)
-            show(done)
+    for records, views, logits in asking.answers(
+        config, predictor, test.source, record_ids, title=f"test {network.title}",
+        batch_size=batch_size, num_views=test.num_views,
+    ):
+        yield views.astype(np.int64) * len(test.source) + records, logits

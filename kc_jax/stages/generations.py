@@ -13,11 +13,10 @@ from kc_jax import artifacts, hosts
 from kc_jax.config import Config, Generations, Tolerance, Training
 from kc_jax.core import log_odds, quantisation, soft_targets
 from kc_jax.core.label_space import LabelSpace
-from kc_jax.data import batches, sources, vertical_store
+from kc_jax.data import sources, vertical_store
 from kc_jax.data.sources import Source
 from kc_jax.data.targets import SoftTargets, beside
-from kc_jax.progress import show_progress
-from kc_jax.stages import networks, tasks, training
+from kc_jax.stages import asking, networks, tasks, training
 from kc_jax.workdir import Workdir
 
 MADE_BY = "run_generations"
@@ -176,14 +175,8 @@ def _scores(
     predict = networks.load_predictor(
         config, teacher, MADE_BY, space, "train", options.batch_size
     )
-    total, done = options.num_views * len(source), 0
-    running = config.running
-    with show_progress("teacher's scores", total, 0, running.print_every_seconds) as show:
-        for batch in batches.inference_batches(
-            source, np.arange(len(source)), batch_size=options.batch_size,
-            num_views=options.num_views,
-        ):
-            scores = log_odds.of_softmax(predict(batch)[batch["mask"]] / temperature)
-            yield soft_targets.top_k(scores, options.top_k)
-            done += len(scores)
-            show(done)
+    for _, _, logits in asking.answers(
+        config, predict, source, np.arange(len(source)), title="teacher's scores",
+        batch_size=options.batch_size, num_views=options.num_views,
+    ):
+        yield soft_targets.top_k(log_odds.of_softmax(logits / temperature), options.top_k)

@@ -14,10 +14,9 @@ import numpy as np
 from kc_jax import artifacts, disk_space, hosts, sharding
 from kc_jax.config import Config
 from kc_jax.core import ensembles
-from kc_jax.data import batches, sources
+from kc_jax.data import sources
 from kc_jax.data.sources import Source
-from kc_jax.progress import show_progress
-from kc_jax.stages import generations, judging, networks, speed, tasks
+from kc_jax.stages import asking, generations, judging, networks, speed, tasks
 from kc_jax.stages.judging import TestSet
 from kc_jax.workdir import Workdir
 
@@ -179,16 +178,11 @@ def _scores(
     num_views: int,
 ) -> Iterator[np.ndarray]:
     """Yields a network's scores of test views of records, f32[b, C], views outermost."""
-    title = f"{source.split} images, {title}"
-    total, done = num_views * len(record_ids), 0
-    with show_progress(title, total, 0, config.running.print_every_seconds) as show:
-        for batch in batches.inference_batches(
-            source, record_ids, batch_size=config.evaluation.batch_size, num_views=num_views
-        ):
-            scores = ensembles.softmax(ask(batch)[batch["mask"]])
-            yield scores.astype(np.float32)
-            done += len(scores)
-            show(done)
+    for _, _, logits in asking.answers(
+        config, ask, source, record_ids, title=f"{source.split} images, {title}",
+        batch_size=config.evaluation.batch_size, num_views=num_views,
+    ):
+        yield ensembles.softmax(logits).astype(np.float32)
 
 
 def _judge_ensembles(config: Config, test: TestSet, members: Sequence[Member]) -> list[dict]:

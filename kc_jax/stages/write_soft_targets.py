@@ -52,6 +52,7 @@ def teacher_logits(
     options = config.soft_targets
     predict = asked.load(vertical_id)
     for batch in batches.inference_batches(
-        source, record_ids, batch_size=options.batch_size, num_views=options.num_views
+        source, record_ids, batch_size=options.batch_size, num_views=options.num_views,
+        read_threads=config.data.read_threads,
     ):
         yield batch["record_id"][batch["mask"]], predict(batch)[batch["mask"]]

@@ -108,9 +108,12 @@ def test_seeds_differ():
     assert orders[0] != orders[1]
 
 
+@pytest.mark.parametrize("read_threads", [1, 3])
 @pytest.mark.parametrize("batch_size", [1, 4, 7, 20])
-def test_inference_shows_every_view_once_and_masks_padding(batch_size):
-    batches = list(inference_batches(SOURCE, RECORDS, batch_size=batch_size, num_views=2))
+def test_inference_shows_every_view_once_and_masks_padding(batch_size, read_threads):
+    batches = list(inference_batches(
+        SOURCE, RECORDS, batch_size=batch_size, num_views=2, read_threads=read_threads
+    ))
     assert all(len(batch["mask"]) == batch_size for batch in batches)
     shown = [
         (r, v) for batch in batches
@@ -127,3 +130,7 @@ def test_a_steps_records_are_known_without_reading_them():
             )
             np.testing.assert_array_equal(records, batch["record_id"])
             np.testing.assert_array_equal(views, batch["view"])
+
+
+def test_there_may_be_nothing_to_ask_about():
+    assert not list(inference_batches(SOURCE, RECORDS[:0], batch_size=4, num_views=2))
