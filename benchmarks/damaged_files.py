@@ -127,7 +127,7 @@ def cases(root: pathlib.Path) -> Iterator[Case]:
     )
     yield case("clusters", [
         (clustered / clusters.CLUSTERS, run.class_table), (clustered / clusters.COUNTS, run.seconds)
-    ], lambda: clusters.read(clustered, space))
+    ], lambda: [clusters.read(clustered, space), digest(clusters.read_counts(clustered).toarray())])
     yield case("scores of a network", (
         (path, run.evaluation / "generalist" / path.name)
         for path in sorted(judged.iterdir()) if path.name != artifacts.MANIFEST

@@ -18,13 +18,16 @@ class DiskSpaceError(UserError, OSError):
     """Says how much room something needs, where, and what to do."""
 
 
-def check_space(directory: pathlib.Path, num_bytes: int, what: str) -> None:
+def check_space(
+    directory: pathlib.Path, num_bytes: int, what: str, option: str = "workdir"
+) -> None:
     """Refuses to begin what the disk has no room for.
 
     Args:
       directory: where it is to be written; it exists.
       num_bytes: that it takes.
       what: they are, for the error.
+      option: by which a person names another place.
 
     Raises:
       DiskSpaceError: there is less room than that.
@@ -33,7 +36,7 @@ def check_space(directory: pathlib.Path, num_bytes: int, what: str) -> None:
     if free < num_bytes:
         raise DiskSpaceError(
             f"{directory} has {_amount(free)} of free disk space, but {what} take "
-            f"{_amount(num_bytes)}; free some, or use a --workdir on a larger disk"
+            f"{_amount(num_bytes)}; free some, or name a larger disk with --{option}=…"
         )
 
 

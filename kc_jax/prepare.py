@@ -17,12 +17,17 @@ def main(options, workdir: str | None):
 
     Args:
       options: the configuration's ConfigDict.
-      workdir: not used; packed images belong to no run.
+      workdir: must be None, for packed images belong to no run.
     """
     from kc_jax import caches, config
     from kc_jax.data import packed, preparation
     from kc_jax.data.preparation_report import report
 
+    if workdir:
+        raise UserError(
+            "--workdir is for runs, and packed images belong to none; name their folder with "
+            "--config.data.prepared=…"
+        )
     data = config.build(options).data
     if data.source == "packed":
         found = packed.open_packed(data.directory)

@@ -47,6 +47,12 @@ def test_a_source_that_needs_no_packing_says_so():
     assert len(refused.stderr.splitlines()) == 1
 
 
+def test_packing_has_no_working_directory(tmp_path):
+    refused = run("--config=configs/folder.py:small", f"--workdir={tmp_path}")
+    assert refused.returncode == 1
+    assert "name their folder with --config.data.prepared" in refused.stderr
+
+
 @pytest.mark.slow
 def test_a_folder_needs_one_command_and_no_code(tmp_path):
     root = write(tmp_path / "tree", tree(20))

@@ -187,9 +187,13 @@ def _write_shards(collection, chosen: Selection, directory, memory, threads: int
     plans = [plan for split, records in chosen.splits.items()
              for plan in packed.plan_shards(split, records, shard_bytes)]
     shards = {split: [] for split in chosen.splits}
+    noted = {plan.name: memory / f"{plan.name}-{plan.fingerprint}.json" for plan in plans}
+    num_bytes = sum(record.num_bytes for plan in plans if not noted[plan.name].exists()
+                    for record in plan.records)
+    disk_space.check_space(directory, num_bytes, "packed images", "config.data.prepared")
 
     def write(plan: packed.ShardPlan) -> dict[str, Any]:
-        done = memory / f"{plan.name}-{plan.fingerprint}.json"
+        done = noted[plan.name]
         if done.exists():
             facts = artifacts.read_json(done)
             if not checksums.difference(directory / plan.name, facts):

@@ -163,11 +163,10 @@ class VerticalStore:
     ):
         manifest = artifacts.manifest_of(directory, made_by)
         artifacts.is_complete(directory, inputs)
-        found = manifest.get("vertical", directory.name)  # Earlier versions did not note it.
-        if found != directory.name:
+        if manifest["vertical"] != directory.name:
             raise DamagedStoreError(
-                f"{directory} holds the soft targets of {found}; give every folder its name back, "
-                f"or remove it and run the stage {made_by} again"
+                f"{directory} holds the soft targets of {manifest['vertical']}; give every folder "
+                f"its name back, or remove it and run the stage {made_by} again"
             )
         self.num_kept = min(inputs["top_k"], num_classes)
         self._layout = packing.RecordLayout(num_classes, self.num_kept)

@@ -129,8 +129,7 @@ def read(path: pathlib.Path, methods: Sequence[str]) -> ClassTable:
     missing = set(columns(methods)) - set(read_columns(path) or ())
     if missing:
         raise artifacts.MissingArtifactError(
-            f"{path} is missing or lacks {', '.join(sorted(missing))}; run the stage evaluate "
-            "first (with --redo=evaluate where it was run by an earlier version)"
+            f"{path} is missing or lacks {', '.join(sorted(missing))}; run the stage evaluate first"
         )
     with path.open(encoding="utf-8", newline="") as file:
         header, *rows = csv.reader(file)

@@ -13,11 +13,10 @@ from kc_jax.core.average_precision import best_classes
 from kc_jax.core.label_space import LabelSpace
 from kc_jax.core.quantisation import LEAST_PROBABILITY
 from kc_jax.core.regrouping import regroup
-from kc_jax.data import batches, class_groups, sources
+from kc_jax.data import class_groups, sources
 from kc_jax.data.soft_target_store import SoftTargetStore
 from kc_jax.data.sources import VALIDATION, Source
-from kc_jax.progress import show_progress
-from kc_jax.stages import networks, storing
+from kc_jax.stages import asking, networks, storing
 from kc_jax.workdir import Workdir
 
 CLUSTERS, COUNTS, LABEL_SPACE = "clusters.csv", "counts.npz", "label_space.csv"
@@ -56,17 +55,18 @@ def find(
     if artifacts.is_complete(directory, inputs):
         return False
     if options.answers == "verticals":
-        members, placed = space.vertical_of_class, {}
+        members, placed, written = space.vertical_of_class, {}, (CLUSTERS, LABEL_SPACE)
     else:
         counts = _count(options, answers, space)
         scipy.sparse.save_npz(directory / COUNTS, counts)
         members, placed = _cluster(config, counts)
+        written = (CLUSTERS, LABEL_SPACE, COUNTS)
     if options.permuted:
         members = np.random.default_rng(config.seed).permutation(members)
     class_groups.write(directory / CLUSTERS, space, members)
     label_space.write_csv(directory / LABEL_SPACE, regroup(space, members)[0])
     artifacts.complete(
-        directory, files=[CLUSTERS], sizes=np.bincount(members).tolist(), placed=placed
+        directory, files=written, sizes=np.bincount(members).tolist(), placed=placed
     )
     return True
 
@@ -135,6 +135,12 @@ def read(directory: pathlib.Path, space: LabelSpace) -> tuple[int, ...]:
     return class_groups.read(artifacts.checked(directory / CLUSTERS), space)
 
 
+def read_counts(directory: pathlib.Path) -> scipy.sparse.csr_array | None:
+    """Reads how often classes were taken for each other; None where nobody was asked."""
+    path = artifacts.checked(directory / COUNTS)
+    return scipy.sparse.load_npz(path) if path.exists() else None
+
+
 def _ask_nobody(*_) -> tuple[dict, Answers]:
     return {}, iter(())
 
@@ -158,16 +164,12 @@ def _network_answers(
 ) -> Answers:
     batch_size = config.evaluation.batch_size
     ask = networks.load_predictor(config, base, made_by, space, VALIDATION, batch_size)
-    total, done = len(source), 0
-    with show_progress("held-out images", total, 0, config.running.print_every_seconds) as show:
-        for batch in batches.inference_batches(
-            source, np.arange(total), batch_size=batch_size, num_views=1
-        ):
-            records = batch["record_id"][batch["mask"]]
-            best = best_classes(ask(batch)[batch["mask"]], config.structure.top_k)
-            yield best, [source.labels[record] for record in records]
-            done += len(records)
-            show(done)
+    for records, _, logits in asking.answers(
+        config, ask, source, np.arange(len(source)), title="held-out images",
+        batch_size=batch_size,
+    ):
+        best = best_classes(logits, config.structure.top_k)
+        yield best, [source.labels[record] for record in records]
 
 
 def _read_soft_targets(

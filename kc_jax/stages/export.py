@@ -42,9 +42,10 @@ def run(config: Config, workdir: Workdir) -> bool:
     if _is_current(directory, _fingerprint(facts)):
         return False
     trained = workdir.student(facts["name"])
+    made_by = networks.maker_of(trained)
     space = LabelSpace.from_json(facts["label_space"])
-    model = networks.recorded_model(trained, "train_student", space)
-    write_bundle(directory, facts, model, networks.load_variables(trained, "train_student"))
+    model = networks.recorded_model(trained, made_by, space)
+    write_bundle(directory, facts, model, networks.load_variables(trained, made_by))
     return True
 
 
@@ -104,7 +105,8 @@ def gather_facts(config: Config, workdir: Workdir) -> dict[str, Any]:
     """
     name = config.student.name
     trained = workdir.student(name)
-    manifest = artifacts.manifest_of(trained, networks.maker_of(trained))
+    made_by = networks.maker_of(trained)
+    manifest = artifacts.manifest_of(trained, made_by)
     space = sources.load_label_space(config.data)
     source = sources.open_source(config.data, "train")
     _check_inputs(config, workdir, manifest["inputs"], space, source)
@@ -112,7 +114,7 @@ def gather_facts(config: Config, workdir: Workdir) -> dict[str, Any]:
     training = manifest["inputs"]["training"]
     return {
         "name": name,
-        "fingerprint": artifacts.fingerprint_of(workdir.student(name), "train_student"),
+        "fingerprint": artifacts.fingerprint_of(trained, made_by),
         "label_space": space.to_json(),
         "network": {
             "model": manifest["inputs"]["model"],
@@ -170,7 +172,8 @@ def _check_inputs(config, workdir: Workdir, found: dict, space: LabelSpace, sour
             + "\n  ".join(differences) + "\nExport it with the configuration that it was judged "
             "with, or run the stage evaluate anew"
         )
-    if judged["networks"] != [artifacts.fingerprint_of(workdir.student(name), "train_student")]:
+    trained = workdir.student(name)
+    if judged["networks"] != [artifacts.fingerprint_of(trained, networks.maker_of(trained))]:
         raise artifacts.StaleArtifactError(
             f"{workdir.evaluation / name} judges another network than the student {name!r} that is "
             "there now; run the stage evaluate anew with --redo=evaluate"

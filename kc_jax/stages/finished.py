@@ -12,6 +12,8 @@ from kc_jax.core.label_space import LabelSpace
 from kc_jax.stages import networks, tasks
 from kc_jax.workdir import Workdir
 
+SHARED = ("seed", "views", "model", "records", "generalist")  # By what is judged side by side.
+
 
 @dataclasses.dataclass(frozen=True)
 class Network:
@@ -103,31 +105,53 @@ def _is_comparable(
       known: names of all finished students.
       kept: the first, and those that are comparable, all on which it may have grown among them.
     """
-    found, wanted = student.manifest["inputs"], dict(first.manifest["inputs"])
-    if first.title == "generalist":
-        wanted["generalist"] = first.fingerprint
-    shared = ("seed", "views", "model", "label_space", "records", "generalist")
-    differing = [
-        key for key in shared if key in found and key in wanted and found[key] != wanted[key]
-    ]
+    differing = _differing(student, first, (*SHARED, "label_space"))
     base = _base_of(student)
     if base in known and base not in kept or (
-        base in kept and kept[base].fingerprint != found["base"]["fingerprint"]
+        base in kept and kept[base].fingerprint != student.manifest["inputs"]["base"]["fingerprint"]
     ):
         differing.append(f"base {base}")
     if differing:
-        print(
-            f"student {student.title} is left out: its {' and '.join(differing)} differ from the "
-            f"{first.title}'s; remove {student.directory} or train it anew", file=sys.stderr,
-        )
+        _say(f"student {student.title} is left out: its", differing, first, student.directory)
     return not differing
 
 
-def specialist_networks(workdir: Workdir, space: LabelSpace) -> list[Network]:
-    """Lists the specialists, finished or not, in the order of their verticals."""
-    return [
+def _differing(network: Network, first: Network, keys: Collection[str]) -> list[str]:
+    """Names the inputs that a network and the first have both, but not the same."""
+    found, wanted = network.manifest["inputs"], dict(first.manifest["inputs"])
+    if first.title == "generalist":
+        wanted["generalist"] = first.fingerprint
+    return [key for key in keys if key in found and key in wanted and found[key] != wanted[key]]
+
+
+def _say(what: str, differing: list[str], first: Network, directory: pathlib.Path) -> None:
+    print(
+        f"{what} {' and '.join(differing)} differ from the {first.title}'s; remove {directory} or "
+        "train it anew", file=sys.stderr,
+    )
+
+
+def specialist_networks(workdir: Workdir, space: LabelSpace, first: Network) -> list[Network]:
+    """Lists the specialists in the order of their verticals; none unless all can be judged.
+
+    Args:
+      workdir: of the run.
+      space: of all classes.
+      first: what they must agree with; see `single_networks`.
+    """
+    specialists = [
         Network(
             f"specialist {name}", space.restrict(v), workdir.teacher(name), "train_teachers"
         )
         for v, name in enumerate(space.verticals)
     ]
+    if not all(specialist.is_complete for specialist in specialists):
+        return []
+    for specialist in specialists:
+        specialist.check_classes()
+        differing = _differing(specialist, first, SHARED)
+        if differing:
+            what = f"the specialists are left out: {specialist.title}'s"
+            _say(what, differing, first, specialist.directory)
+            return []
+    return specialists

@@ -16,6 +16,7 @@ from kc_jax.data import sources
 from kc_jax.stages import clusters, networks, tasks, training
 from kc_jax.workdir import Workdir
 
+STAGE = "learn_structure"
 GENERALIST = "generalist"
 
 
@@ -42,7 +43,7 @@ def run(config: Config, workdir: Workdir) -> bool:
     inputs |= {
         "base": {"name": options.base, "fingerprint": fingerprint},
         "widths": options.widths, "attach": options.attach, "learn": options.learn,
-        networks.MADE_BY: "learn_structure",
+        networks.MADE_BY: STAGE,
     }
     if options.base == GENERALIST:
         inputs[GENERALIST] = fingerprint
@@ -53,6 +54,7 @@ def run(config: Config, workdir: Workdir) -> bool:
         auxiliary = (*auxiliary, make_spec(options, members, trained.head))
         inputs["clusters"] = artifacts.fingerprint(members)
     directory = workdir.student(options.name)
+    _check_name(directory)
     if tasks.is_trained(directory, inputs, space):
         return did_any
     kept, frozen = _parts(options.learn, base, made_by)
@@ -96,6 +98,14 @@ def make_spec(options: Structure, members: Sequence[int], head: str) -> Auxiliar
         raise ConfigError(f"config.structure: {error}") from None
 
 
+def _check_name(directory: pathlib.Path) -> None:
+    if (directory / artifacts.MANIFEST).exists() and networks.maker_of(directory) != STAGE:
+        raise ConfigError(
+            f"config.structure.name is {directory.name!r}, but {directory} is a student that was "
+            "trained without new heads; give the structure another name"
+        )
+
+
 def base_of(workdir: Workdir, options: Structure) -> tuple[pathlib.Path, str]:
     """Gives the directory of the network that is to grow heads, and the stage that makes it.
 
@@ -109,7 +119,9 @@ def base_of(workdir: Workdir, options: Structure) -> tuple[pathlib.Path, str]:
             f"config.structure.name and .base are both {options.name!r}; a network cannot grow on "
             "itself: give the new one another name"
         )
-    return workdir.student(options.base), "learn_structure or train_student"
+    directory = workdir.student(options.base)
+    is_begun = (directory / artifacts.MANIFEST).exists()
+    return directory, networks.maker_of(directory) if is_begun else f"{STAGE} or train_student"
 
 
 def _training(config: Config, base: Training) -> Training:

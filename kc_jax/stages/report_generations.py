@@ -43,12 +43,6 @@ def read_processes(workdir: Workdir) -> dict[str, dict]:
             f"{workdir.generations} has no results; run the stage run_generations first"
         )
     results = {path.parent.name: artifacts.read_json(path) for path in found}
-    for path in found:
-        if "settings" not in results[path.parent.name]:
-            raise artifacts.MissingArtifactError(
-                f"{path} was written by an earlier version and says nothing of its settings; run "
-                f"the stage run_generations of {path.parent.name} again, or remove {path.parent}"
-            )
     return {f"{name} {values['process']}": values for name, values in results.items()}
 
 

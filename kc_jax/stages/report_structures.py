@@ -3,7 +3,6 @@
 import dataclasses
 
 import numpy as np
-import scipy.sparse
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
@@ -92,7 +91,7 @@ def read_structures(workdir: Workdir, space: LabelSpace) -> list[Structure]:
             found.append(
                 Structure(
                     path.parent.name, manifest["inputs"], members,
-                    manifest.get("placed", {}),  # Earlier versions did not count.
+                    manifest["placed"],
                     float(agreement),
                 )
             )
@@ -121,9 +120,8 @@ def _page(
     shown = [structure for structure in structures if not structure.inputs["permuted"]]
     figures = {}
     for structure in shown:
-        path = workdir.clusters(structure.name) / clusters.COUNTS
-        if path.exists():  # Not where verticals are the clusters.
-            counts = scipy.sparse.load_npz(path)
+        counts = clusters.read_counts(workdir.clusters(structure.name))
+        if counts is not None:
             figure = structure_figures.similarity(counts, structure.members)
             figures[structure.name] = report_figures.to_png(figure)
     return report_pages.render(

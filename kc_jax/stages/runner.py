@@ -3,9 +3,10 @@
 import contextlib
 import dataclasses
 import functools
+import pathlib
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from kc_jax import artifacts, disk_space, host_watch, hosts, run_lock
 from kc_jax.config import Config, ConfigError
@@ -30,29 +31,72 @@ from kc_jax.stages import (
 )
 from kc_jax.workdir import Workdir
 
+
+@dataclasses.dataclass(frozen=True)
+class Stage:
+    """Says what a stage does.
+
+    Attributes:
+      run: function (config, workdir) that tells whether there was anything to do.
+      outputs: function (config, workdir) → what it writes.
+      is_together: whether several processes do it together; else the first does while others wait.
+    """
+
+    run: Callable[[Config, Workdir], bool]
+    outputs: Callable[[Config, Workdir], list[pathlib.Path]] = lambda config, workdir: []
+    is_together: bool = False
+
+
+def _of_teachers(config: Config, workdir: Workdir) -> list[pathlib.Path]:
+    """Lists teachers without their locks, which stay: who waits for one has it open."""
+    return [path for path in workdir.teachers.glob("*") if path.suffix != ".lock"]
+
+
 STAGES = {
-    discovery.STAGE: discovery.run,
-    "describe": describe.run,
-    "train_generalist": train_generalist.run,
-    "train_teachers": train_teachers.run,
-    "write_soft_targets": write_soft_targets.run,
-    "import_soft_targets": import_soft_targets.run,
-    "train_student": train_student.run,
-    "evaluate": evaluate.run,
-    "evaluate_given": evaluate_given.run,
-    "report": report.run,
-    "export": export.run,
-    "verify_soft_targets": verify_soft_targets.run,
-    "soft_target_stats": soft_target_stats.run,
-    "learn_structure": learn_structure.run,
-    "report_structures": report_structures.run,
-    "run_generations": run_generations.run,
-    "report_generations": report_generations.run,
-}
-# What several processes do together; all else the first does while the others wait.
-TOGETHER = {
-    discovery.STAGE, "train_generalist", "train_teachers", "write_soft_targets", "train_student",
-    "learn_structure", "run_generations",
+    discovery.STAGE: Stage(
+        discovery.run, lambda config, workdir: [workdir.discovery.root], is_together=True,
+    ),
+    "describe": Stage(describe.run, lambda config, workdir: [workdir.describe]),
+    "train_generalist": Stage(
+        train_generalist.run, lambda config, workdir: [workdir.generalist], is_together=True,
+    ),
+    "train_teachers": Stage(train_teachers.run, _of_teachers, is_together=True),
+    "write_soft_targets": Stage(
+        write_soft_targets.run, lambda config, workdir: [workdir.soft_targets], is_together=True,
+    ),
+    "import_soft_targets": Stage(
+        import_soft_targets.run, lambda config, workdir: [workdir.soft_targets],
+    ),
+    "train_student": Stage(
+        train_student.run, lambda config, workdir: [workdir.student(config.student.name)],
+        is_together=True,
+    ),
+    "evaluate": Stage(evaluate.run, lambda config, workdir: [
+        workdir.evaluation, workdir.results, workdir.class_table,
+    ]),
+    "evaluate_given": Stage(evaluate_given.run, lambda config, workdir: [
+        workdir.evaluation_given, workdir.results_given,
+    ]),
+    "report": Stage(report.run, lambda config, workdir: [
+        workdir.report, workdir.class_page, workdir.vertical_pages, workdir.figures,
+    ]),
+    "export": Stage(export.run, lambda config, workdir: [workdir.bundle(config.student.name)]),
+    "verify_soft_targets": Stage(verify_soft_targets.run),
+    "soft_target_stats": Stage(
+        soft_target_stats.run, lambda config, workdir: [workdir.soft_target_stats],
+    ),
+    learn_structure.STAGE: Stage(learn_structure.run, lambda config, workdir: [
+        workdir.clusters(config.structure.name), workdir.student(config.structure.name),
+    ], is_together=True),
+    "report_structures": Stage(
+        report_structures.run, lambda config, workdir: [workdir.structures_report],
+    ),
+    "run_generations": Stage(run_generations.run, lambda config, workdir: [
+        workdir.generations / config.generations.name,
+    ], is_together=True),
+    "report_generations": Stage(
+        report_generations.run, lambda config, workdir: [workdir.generations_report],
+    ),
 }
 
 
@@ -79,10 +123,12 @@ def run_stages(
       redo: stages whose output is removed first.
 
     Raises:
+      ConfigError: two of them would write the same network or soft targets.
       UnwritableFolderError: nothing can be written in the working directory.
       DiskSpaceError: its disk is full.
       WorkdirInUseError: another run works there.
     """
+    _check_outputs(config, workdir, names)
     artifacts.make_folder(workdir.root, "workdir")
     if config.running.vertical:
         return _train_one_teacher(config, workdir, names, redo)
@@ -99,12 +145,24 @@ def run_stages(
         artifacts.write_sealed(workdir.config, dataclasses.asdict(config))
 
 
+def _check_outputs(config: Config, workdir: Workdir, names: Sequence[str]) -> None:
+    wrote = {}
+    for name in dict.fromkeys(names):
+        for path in STAGES[name].outputs(config, workdir):
+            if path in wrote:
+                raise ConfigError(
+                    f"the stages {wrote[path]} and {name} would both write {path}; leave one of "
+                    "them out, or give what they make different names"
+                )
+            wrote[path] = name
+
+
 def _remove_outputs(config: Config, workdir: Workdir, names: Sequence[str]) -> None:
     """Removes what stages wrote; not under the hands of runs that train one teacher each."""
     is_of_teachers = "train_teachers" in names
     with run_lock.locked_parts(workdir.teachers) if is_of_teachers else contextlib.nullcontext():
         for name in names:
-            for path in outputs(config, workdir)[name]:
+            for path in STAGES[name].outputs(config, workdir):
                 artifacts.remove(path)
 
 
@@ -133,8 +191,8 @@ def _run_stage(config: Config, workdir: Workdir, name: str) -> None:
     start = time.monotonic()
     hosts.note_work(f"the stage {name}")
     resolved = config if name == discovery.STAGE else discovery.resolve(config, workdir)
-    stage = functools.partial(STAGES[name], resolved, workdir)
-    did_work = stage() if name in TOGETHER else hosts.first_alone(stage)
+    run = functools.partial(STAGES[name].run, resolved, workdir)
+    did_work = run() if STAGES[name].is_together else hosts.first_alone(run)
     hosts.wait_for_all(name)
     seconds = time.monotonic() - start
     if not workdir.config.exists():
@@ -144,35 +202,6 @@ def _run_stage(config: Config, workdir: Workdir, name: str) -> None:
     verdict = f"{seconds:.0f} s" if did_work else "complete, skipped"
     if hosts.is_first():
         print(f"[{name}] {verdict}", file=sys.stderr, flush=True)
-
-
-def outputs(config: Config, workdir: Workdir) -> dict[str, list]:
-    """Names what each stage writes."""
-    return {
-        discovery.STAGE: [workdir.discovery.root],
-        "describe": [workdir.describe],
-        "train_generalist": [workdir.generalist],
-        "train_teachers": [  # Locks stay: who waits for one has it open.
-            path for path in workdir.teachers.glob("*") if path.suffix != ".lock"
-        ],
-        "write_soft_targets": [workdir.soft_targets],
-        "import_soft_targets": [workdir.soft_targets],
-        "train_student": [workdir.student(config.student.name)],
-        "evaluate": [workdir.evaluation, workdir.results, workdir.class_table],
-        "evaluate_given": [workdir.evaluation_given, workdir.results_given],
-        "report": [
-            workdir.report, workdir.class_page, workdir.vertical_pages, workdir.figures,
-        ],
-        "export": [workdir.bundle(config.student.name)],
-        "verify_soft_targets": [],
-        "soft_target_stats": [workdir.soft_target_stats],
-        "learn_structure": [
-            workdir.clusters(config.structure.name), workdir.student(config.structure.name),
-        ],
-        "report_structures": [workdir.structures_report],
-        "run_generations": [workdir.generations / config.generations.name],
-        "report_generations": [workdir.generations_report],
-    }
 
 
 def _note_seconds(workdir: Workdir, name: str, seconds: float) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import numpy as np
 
 from kc_jax import artifacts, hosts
-from kc_jax.config import Config, ConfigError, Training
+from kc_jax.config import Config, ConfigError, Model, Training
 from kc_jax.core import label_space as label_spaces
 from kc_jax.core.alignment import Alignment, align, describe
 from kc_jax.core.auxiliary import AuxiliarySpec
@@ -99,15 +99,21 @@ def task_inputs(
     return {
         "seed": config.seed,
         "views": networks.view_inputs(config, "train"),
-        "model": {
-            **dataclasses.asdict(config.model),
-            # The content counts, wherever it lies.
-            "backbone_init_from": backbone_weights.fingerprint(config.model.backbone_init_from),
-        },
+        "model": _model_inputs(config.model),
         "training": dataclasses.asdict(training),
         "label_space": space.fingerprint,
         "records": source.fingerprint,
         **upstream,
+    }
+
+
+def _model_inputs(model: Model) -> dict:
+    """Gives the options that count: of the chosen backbone, and the content of its weights."""
+    options = model.backbone_options.get(model.backbone)
+    return {
+        **dataclasses.asdict(model),
+        "backbone_options": {model.backbone: options} if options else {},
+        "backbone_init_from": backbone_weights.fingerprint(model.backbone_init_from),
     }
 
 

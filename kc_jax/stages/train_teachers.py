@@ -2,6 +2,7 @@
 
 import difflib
 from collections.abc import Sequence
+from concurrent.futures.process import BrokenProcessPool
 
 import jax
 import numpy as np
@@ -11,6 +12,8 @@ from kc_jax.artifacts import safe_name
 from kc_jax.config import Config, ConfigError
 from kc_jax.core.label_space import LabelSpace
 from kc_jax.data import sources
+from kc_jax.errors import UserError
+from kc_jax.models.backbones import BACKBONES
 from kc_jax.stages import processes, tasks, training
 from kc_jax.workdir import Workdir
 
@@ -24,19 +27,27 @@ def run(config: Config, workdir: Workdir) -> bool:
     labels.
 
     Raises:
-      ConfigError: several processes are wanted where one must own the devices, or there is no
-        such vertical.
+      ConfigError: several processes are wanted where one must own the devices or they cannot have
+        the backbone, or there is no such vertical.
       WorkdirInUseError: another run trains one of them.
+      UserError: one of several processes was killed.
     """
     space = sources.load_label_space(config.data)
     source = sources.open_source(config.data, "train")
     missing = [
         (config, workdir, vertical_id)
         for vertical_id in _wanted(config.running.vertical, space)
-        if not _is_trained(config, workdir, space, source, vertical_id)
+        if not _is_trained_alone(config, workdir, space, source, vertical_id)
     ]
-    num_processes = _num_processes(config.running.teacher_processes, len(missing))
-    processes.run_each(_train, missing, num_processes)
+    num_processes = _num_processes(config, len(missing))
+    try:
+        processes.run_each(_train, missing, num_processes)
+    except BrokenProcessPool:
+        raise UserError(
+            f"one of {num_processes} processes that train teachers was killed, perhaps for want of "
+            "memory; the same command goes on, and fewer at once need less: "
+            "--config.running.teacher_processes=1"
+        ) from None
     return bool(missing)
 
 
@@ -55,25 +66,41 @@ def _wanted(vertical: str, space: LabelSpace) -> Sequence[int]:
     )
 
 
-def _num_processes(wanted: int, num_teachers: int) -> int:
-    on_cpu = jax.default_backend() == "cpu" and hosts.size() == 1
-    if wanted > 1 and not on_cpu:
+def _num_processes(config: Config, num_teachers: int) -> int:
+    wanted = config.running.teacher_processes
+    obstacle = _why_one_process(config.model.backbone)
+    if wanted > 1 and obstacle:
         raise ConfigError(
-            f"config.running.teacher_processes is {wanted} but the devices are "
-            f"{jax.default_backend()}s, which one process owns; set it to 0 or 1"
+            f"config.running.teacher_processes is {wanted}, but {obstacle}; set it to 0 or 1"
         )
     if not wanted:
-        wanted = processes.num_cores() if on_cpu else 1
+        wanted = 1 if obstacle else processes.num_cores()
     return max(1, min(wanted, num_teachers))
+
+
+def _why_one_process(backbone: str) -> str:
+    """Says why one process has to train all teachers; empty where several can."""
+    if jax.default_backend() != "cpu" or hosts.size() > 1:
+        return f"the devices are {jax.default_backend()}s, which one process owns"
+    if BACKBONES[backbone].__module__.split(".")[0] != __package__.split(".")[0]:
+        return f"the backbone {backbone!r} is your own, which other processes do not register"
+    return ""
+
+
+def _is_trained_alone(
+    config: Config, workdir: Workdir, space: LabelSpace, source: sources.Source, vertical_id: int
+) -> bool:
+    with _locked(workdir, space.verticals[vertical_id]):
+        return _is_trained(config, workdir, space, source, vertical_id)
 
 
 def _is_trained(
     config: Config, workdir: Workdir, space: LabelSpace, source: sources.Source, vertical_id: int
 ) -> bool:
+    """Tells whether a vertical's teacher is trained, with its lock in hand."""
     own = space.restrict(vertical_id)
     inputs = tasks.task_inputs(config, config.teachers, own, source, workdir)
-    with _locked(workdir, space.verticals[vertical_id]):
-        return tasks.is_trained(workdir.teacher(space.verticals[vertical_id]), inputs, own)
+    return tasks.is_trained(workdir.teacher(space.verticals[vertical_id]), inputs, own)
 
 
 def _locked(workdir: Workdir, name: str):
@@ -96,4 +123,6 @@ def _train(config: Config, workdir: Workdir, vertical_id: int) -> None:
         verticals=(vertical_id,),
     )
     with _locked(workdir, name):
-        training.train_network(config, task, workdir)
+        # A run of this teacher alone may have ended meanwhile.
+        if not _is_trained(config, workdir, space, source, vertical_id):
+            training.train_network(config, task, workdir)

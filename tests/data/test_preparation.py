@@ -46,6 +46,17 @@ def files(directory):
     return {path.name: path.read_bytes() for path in sorted(directory.iterdir())}
 
 
+def test_a_disk_without_room_is_told_before_anything_is_packed(tmp_path, monkeypatch):
+    def full(directory, num_bytes, what, option):
+        raise UserError(f"{num_bytes} bytes of {what}: --{option}")
+
+    monkeypatch.setattr(preparation.disk_space, "check_space", full)
+    total = sum(map(len, tree().values()))
+    with pytest.raises(UserError, match=f"{total} bytes of packed images: --config.data.prepared"):
+        prepare(write(tmp_path / "tree", tree()), tmp_path / "packed")
+    assert not list((tmp_path / "packed").glob("*.array_record"))
+
+
 def test_images_are_packed_as_they_are_found(tmp_path):
     found = prepare(write(tmp_path / "tree", tree()), tmp_path / "packed")
     space = found.label_space()

@@ -103,7 +103,7 @@ def test_nothing_is_done_twice(done):
     config, workdir = done
     before = workdir.generations_report.stat().st_mtime_ns
     for stage in STAGES:
-        assert not runner.STAGES[stage](config, workdir)
+        assert not runner.STAGES[stage].run(config, workdir)
     assert workdir.generations_report.stat().st_mtime_ns == before
 
 
@@ -322,7 +322,7 @@ def test_other_test_views_are_judged_anew_and_nothing_is_trained(done, tmp_path)
     config, workdir = done
     copy = Workdir(shutil.copytree(workdir.root, tmp_path / "copy"))
     more = dataclasses.replace(config, data=dataclasses.replace(config.data, test_views=3))
-    assert runner.STAGES["run_generations"](more, copy)
+    assert runner.STAGES["run_generations"].run(more, copy)
     assert digests(more, copy) == digests(config, workdir)
     assert results_of(more, copy)["test_examples"] == 3 * (
         results_of(config, workdir)["test_examples"] // config.data.test_views
@@ -341,7 +341,7 @@ def test_another_generalist_is_no_baseline(done, tmp_path, capsys, spoil, why):
     manifest = artifacts.read_json(path)
     spoil(manifest)
     artifacts.write_json(path, manifest)
-    runner.STAGES["run_generations"](config, copy)
+    runner.STAGES["run_generations"].run(config, copy)
     assert results_of(config, copy)["baseline"] is None
     assert why in capsys.readouterr().err
 
@@ -351,7 +351,7 @@ def test_evaluate_refuses_a_softmax_network(done, tmp_path):
     copy = Workdir(shutil.copytree(workdir.root, tmp_path / "copy"))
     shutil.copytree(copy.generalist, copy.student("student"))
     with pytest.raises(UserError, match="softmax network, which evaluate does not judge"):
-        runner.STAGES["evaluate"](config, copy)
+        runner.STAGES["evaluate"].run(config, copy)
 
 
 @pytest.mark.parametrize("name", ["scores.npy", "training_scores.json"])

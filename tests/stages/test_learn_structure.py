@@ -205,7 +205,7 @@ def test_all_of_an_augmented_network_is_fine_tuned(copy):
 def test_nothing_is_done_twice(done):
     config, workdir = done
     for stage in STAGES[:3]:
-        assert not runner.STAGES[stage](config, workdir)
+        assert not runner.STAGES[stage].run(config, workdir)
 
 
 def test_the_bundle_says_what_the_augmented_network_says(done):
@@ -234,6 +234,16 @@ def test_the_page_and_the_table(done, capsys):
     assert sum(name in page for name in space.names) > 0.5 * space.num_classes
 
 
+def test_counts_that_are_damaged_are_named(copy):
+    config, workdir = copy
+    path = workdir.clusters("confusions") / clusters.COUNTS
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(UserError, match=f"{path} is damaged"):
+        report_structures.run(config, workdir)
+
+
 def test_a_page_without_clusters_is_refused(done, tmp_path):
     config, _ = done
     with pytest.raises(artifacts.MissingArtifactError, match="run the stages learn_structure"):
@@ -248,6 +258,7 @@ def with_data(config, **options):
     ({"num_clusters": 5000}, "config.structure.num_clusters is 5000; expected 2 to "),
     ({"base": "nobody"}, "nobody.* run the stage learn_structure or train_student"),
     ({"base": "other"}, "config.structure.name and .base are both 'other'"),
+    ({"name": "student"}, "config.structure.name is 'student', but .* trained without new heads"),
     ({"largest": 0.5}, "config.structure.largest is 0.5; expected 0, no limit, or at least 1"),
     ({"top_k": 1000}, "config.structure.top_k is 1000, but there are"),
     ({"widths": ()}, r"config.structure: widths are \(\)"),
@@ -397,7 +408,7 @@ def test_found_verticals_serve_specialists_and_student(data_directory, tmp_path)
     assert "discover_verticals" in artifacts.read_json(workdir.seconds)
     for stage in ("discover_verticals", "train_generalist", "train_student"):
         again = config if stage == "discover_verticals" else discovery.resolve(config, workdir)
-        assert not runner.STAGES[stage](again, workdir)
+        assert not runner.STAGES[stage].run(again, workdir)
     assert_judged_in_their_own_verticals_alone(discovery.resolve(config, workdir), workdir)
     shorter = dataclasses.replace(
         config, generalist=dataclasses.replace(config.generalist, num_epochs=1.0)
@@ -448,7 +459,7 @@ def test_judging_on_given_verticals_gives_what_judging_on_them_at_once_does(fini
         config, data=dataclasses.replace(config.data, verticals=str(path))
     )
     copy = Workdir(shutil.copytree(workdir.root, tmp_path / "copy"))
-    runner.STAGES["evaluate_given"](renamed, copy)
+    runner.STAGES["evaluate_given"].run(renamed, copy)
     found = artifacts.read_json(copy.results_given)["methods"]
     expected = artifacts.read_json(workdir.results)["methods"]
     for name in ("generalist", "student"):

@@ -11,7 +11,7 @@ from kc_jax import artifacts
 from kc_jax.config import ConfigError
 from kc_jax.data import sources
 from kc_jax.data.soft_target_store import SoftTargetStore
-from kc_jax.stages import class_table, networks, runner, storing
+from kc_jax.stages import class_table, networks, processes, runner, storing
 from kc_jax.workdir import Workdir
 from tests.stages import shipped
 
@@ -177,6 +177,42 @@ def test_a_student_of_another_seed_is_left_out(copy, capsys):
     runner.run_stages(config, workdir, ["evaluate"])
     assert set(artifacts.read_json(workdir.results)["methods"]) == METHODS
     assert "student other is left out: its seed differ" in capsys.readouterr().err
+
+
+def test_specialists_of_another_seed_are_left_out(copy, capsys):
+    config, workdir = copy
+    other = dataclasses.replace(
+        config, seed=5, student=dataclasses.replace(config.student, distill_weight=0.0),
+    )
+    stages = ["train_generalist", "train_student", "evaluate"]
+    runner.run_stages(other, workdir, stages, redo=stages)
+    assert set(artifacts.read_json(workdir.results)["methods"]) == {"generalist", "student"}
+    assert "specialists are left out: specialist arabic's seed and generalist differ from the " \
+        "generalist's" in capsys.readouterr().err
+
+
+def test_two_stages_that_write_the_same_network_are_refused(finished):
+    config, workdir = finished
+    structure = dataclasses.replace(config.structure, name=config.student.name)
+    config = dataclasses.replace(config, structure=structure)
+    with pytest.raises(ConfigError, match="train_student and learn_structure would both write"):
+        runner.run_stages(config, workdir, ["train_student", "learn_structure"])
+
+
+def test_a_teacher_that_another_run_trained_meanwhile_stays_as_it_is(copy, monkeypatch):
+    config, workdir = copy
+    name = sources.load_label_space(config.data).verticals[0]
+    artifacts.remove(workdir.teacher(name))
+    begun = []
+
+    def twice(function, arguments, num_processes):
+        function(*arguments[0])
+        begun.append((workdir.teacher(name) / artifacts.MANIFEST).read_bytes())
+        function(*arguments[0])
+
+    monkeypatch.setattr(processes, "run_each", twice)
+    runner.run_stages(config, workdir, ["train_teachers"])
+    assert [(workdir.teacher(name) / artifacts.MANIFEST).read_bytes()] == begun
 
 
 def test_without_a_generalist_students_are_compared_with_the_runs_own(copy, capsys):

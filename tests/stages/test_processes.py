@@ -1,16 +1,19 @@
+import dataclasses
 import os
 import pathlib
 import signal
 import subprocess
 import sys
 import time
+from concurrent.futures.process import BrokenProcessPool
 
 import jax
 import numpy as np
 import pytest
 
 from kc_jax.errors import UserError
-from kc_jax.stages import networks, processes, runner
+from kc_jax.models.backbones import BACKBONES, SmallConvNet
+from kc_jax.stages import networks, processes, runner, train_teachers
 from tests.stages import shipped
 
 COUNTING_FOR_EVER = """
@@ -67,6 +70,32 @@ def test_an_error_comes_back_and_the_rest_is_not_begun(tmp_path):
     with pytest.raises(UserError, match="zero is refused"):
         processes.run_each(fail, [(str(tmp_path), n) for n in range(50)], 2)
     assert len(list(tmp_path.iterdir())) < 20
+
+
+def test_a_process_that_is_killed_is_told_in_a_line(config, workdir, monkeypatch):
+    def killed(function, arguments, num_processes):
+        raise BrokenProcessPool("a child was terminated abruptly")
+
+    monkeypatch.setattr(processes, "run_each", killed)
+    monkeypatch.setattr(train_teachers, "_is_trained_alone", lambda *_: False)
+    with pytest.raises(UserError, match="was killed.*--config.running.teacher_processes=1"):
+        train_teachers.run(config, workdir)
+
+
+def test_a_backbone_of_ones_own_is_trained_in_one_process(config, monkeypatch):
+    class Own(SmallConvNet):
+        pass
+
+    def wanted(number):
+        running = dataclasses.replace(config.running, teacher_processes=number)
+        model = dataclasses.replace(config.model, backbone="own")
+        return dataclasses.replace(config, running=running, model=model)
+
+    monkeypatch.setitem(BACKBONES, "own", Own)
+    monkeypatch.setattr(processes, "num_cores", lambda: 4)
+    assert train_teachers._num_processes(wanted(0), 9) == 1
+    with pytest.raises(UserError, match="is 2, but the backbone 'own' is your own, .* set it to 0"):
+        train_teachers._num_processes(wanted(2), 9)
 
 
 @pytest.mark.slow

@@ -33,7 +33,7 @@ def test_no_bit_depends_on_where_images_lie(data_directory, tmp_path):
         digests.append(shipped.digest(workdir.generalist))
     assert digests[0] == digests[1]
     config = shipped.smoke(data_directory)
-    assert runner.STAGES["train_generalist"](config, workdir) is False  # Nor is it made anew.
+    assert runner.STAGES["train_generalist"].run(config, workdir) is False  # Nor is it made anew.
 
 
 @pytest.mark.slow

@@ -187,17 +187,6 @@ def test_stats_are_written_once(copy, capsys):
     assert capsys.readouterr().err.count("complete, skipped") == 1
 
 
-def test_what_an_earlier_version_did_not_count_is_named(copy):
-    config, workdir = copy
-    name = sources.load_label_space(config.data).verticals[VERTICAL]
-    path = workdir.soft_targets_of(name) / artifacts.MANIFEST
-    manifest = artifacts.read_json(path)
-    del manifest["secondary_mass"]
-    artifacts.write_json(path, manifest)
-    with pytest.raises(artifacts.StaleArtifactError, match="did not count secondary_mass"):
-        runner.run_stages(config, workdir, ["soft_target_stats"])
-
-
 @pytest.mark.parametrize("stage", ["verify_soft_targets", "soft_target_stats"])
 def test_what_is_not_written_is_named(copy, stage):
     config, workdir = copy
