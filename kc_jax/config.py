@@ -89,10 +89,10 @@ class Data:
         dealt to them at random, for comparison; or a CSV of clusters, as learn_structure writes it.
       image_size: height and width the network sees, pixels.
       channels: colour channels of an image.
-      augmentation: the view drawn of each training image: ``glyph`` of a white on black mask,
-        ``photo``, a crop of random area, ``small_photo``, padded by 4 pixels and shifted, or
-        ``jittered_photo``, turned, stretched, cropped and coloured at random; the ``_centre`` of
-        each leaves nothing to chance.
+      augmentation: the view drawn of the square in the middle of each training image: ``glyph`` of
+        a white on black mask, ``photo``, a crop of random area, ``small_photo``, padded by 4 pixels
+        and shifted, or ``jittered_photo``, turned, stretched, cropped and coloured at random; the
+        last three are mirrored half the time, and the ``_centre`` of each leaves nothing to chance.
       test_augmentation: the view drawn of each test image.
       seed: of views.
       test_views: fixed views of each judged image.
@@ -108,7 +108,7 @@ class Data:
       synthetic: nothing is read: noise takes the place of images, and every network is trained on
         one batch that lies on the device. For timing; works without images, as with ``declared``.
       num_records: of a split, where ``synthetic``; otherwise the source says.
-      read_threads: that read, decode and assemble training batches; no result depends on it.
+      read_threads: that read, decode and assemble batches; no result depends on it.
       on_device: whether all training images are read first and lie on every device, which must have
         room for them: 4 KiB for a glyph of 64 × 64 pixels. No result depends on it.
     """

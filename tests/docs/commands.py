@@ -27,6 +27,9 @@ ELSEWHERE = {
     r"^pip install -e \.\[dev\]": ".ci/run",
     r"--coordinator=": "tests/stages/test_many_processes.py",
     r"^pip install -e \.\[wandb\]": "not run: [dev] has it, which .ci/run installs",
+    r"^pip install -e \.(\[cuda\]| jax\[cuda12\]|\[tpu\])":
+        "not run: gigabytes for devices that no test has; test_extras.py looks for their names",
+    r"^python -c import jax; print\(jax\.devices\(\)\)": "tests/docs/test_extras.py",
     r"^pip install tensorboard": "not run: another package; test_sinks.py reads its files back",
     r"^pip install -e \.\[benchmarks\]": "not run: PyTorch, a gigabyte that only benchmarks need",
     r"^(python -m )?pytest\b": ".ci/run",
@@ -48,13 +51,12 @@ ELSEWHERE = {
     r"^python -m kc_jax\.prepare": "tests/docs/test_your_own_data.py",
     r"^python -m kc_jax\.import_soft_targets": "tests/docs/test_your_own_teachers.py",
     r"^python -m kc_jax\.(predict|serve)": "tests/docs/test_using.py",
-    r"--config=configs/folder\.py": "tests/docs/test_your_own_data.py",
+    r"--config=configs/folder\.py(?!.*source=declared)": "tests/docs/test_your_own_data.py",
     r"^pip install kc_jax\[": "not run: [dev] has it, which .ci/run installs",
     r"^python3 -m venv onnx": "not run: an environment of its own, of a gigabyte",
     r"configs/self_informed\.py:photographs": "not run: photographs; the same on glyphs is run",
     r"configs/generations\.py:photographs": "not run: photographs; the same on glyphs is run",
     r"configs/tfds\.py": "not run: needs the download; test_shipped_configs.py builds them",
-    r"--config\.data\.synthetic=true": "tests/stages/test_synthetic.py",
     r"^tensorboard ": "not run: the server of another package",
     r"^wandb sync ": "not run: needs an account and a network",
 }
@@ -82,6 +84,9 @@ SMALL = {
     "configs/generations.py": "configs/generations.py:smoke",
     "configs/self_informed.py": "configs/self_informed.py:smoke",
 }
+# The same for a network that is timed on noise, whose records are few then.
+SMALL_ON_NOISE = {"configs/folder.py": "configs/folder.py:small"}
+FEW_RECORDS = "64"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -125,8 +130,11 @@ class Command:
             ``--workdir=runs/x``, becomes a folder of its name beside it.
         """
         options = dict(option.split("=", 1) for option in self.options)
-        if options.get("--stages") != "describe":
-            options["--config"] = SMALL.get(options["--config"], options["--config"])
+        small = {} if options.get("--stages") == "describe" else SMALL
+        if options.get("--config.data.synthetic") == "true":
+            small = SMALL_ON_NOISE
+            options["--config.data.num_records"] = FEW_RECORDS
+        options["--config"] = small.get(options["--config"], options["--config"])
         name = pathlib.Path(options["--config"].split(":")[0]).stem
         named = options.get("--workdir") or (name if name != "eft" else workdir)
         options["--workdir"] = str(workdir.parent / pathlib.Path(named).name)

@@ -148,6 +148,9 @@ def test_commands_are_found():
     ("--config=…", ["--config=configs/eft.py:smoke", "--workdir=w/first"]),
     ("--config=configs/eft.py:paper --stages=describe --workdir=runs/other",
      ["--config=configs/eft.py:paper", "--stages=describe", "--workdir=w/other"]),
+    ("--config=configs/folder.py --config.data.synthetic=true --workdir=runs/timing",
+     ["--config=configs/folder.py:small", "--config.data.synthetic=true", "--workdir=w/timing",
+      "--config.data.num_records=64"]),
 ])
 def test_commands_shrink(text, shrunk):
     command = Command(PAGE, ("python", "-m", "kc_jax.main", *text.split()))
