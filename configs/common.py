@@ -179,6 +179,20 @@ def own_photographs(config: ml_collections.ConfigDict, source: str) -> None:
     )
 
 
+def at_224_pixels(
+    config: ml_collections.ConfigDict, bottleneck: int
+) -> ml_collections.ConfigDict:
+    """Sets Inception-V2 and batches of 64, with bottlenecks of so many units, for photographs."""
+    inception(config, base="mixed_5c")
+    config.generalist.head = f"FC1024-FC{bottleneck}"
+    config.teachers.head = "FC1024-FC256"
+    config.student.head = f"FC1024-SC{bottleneck}"
+    for network in (config.generalist, config.teachers, config.student):
+        network.batch_size = 64
+    config.running.update({"checkpoint_every_steps": 2_000, "log_every_steps": 100})
+    return config
+
+
 def inception(config: ml_collections.ConfigDict, base: str) -> None:
     """Sets Inception-V2 as the backbone, cut at ``mixed_5c`` or ``mixed_3c``."""
     config.model.backbone = "inception_v2"

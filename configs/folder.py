@@ -40,13 +40,7 @@ def get_config(preset: str = "photographs"):
 
 def photographs(config):
     """Inception-V2 at 224 pixels, 20 epochs in batches of 64."""
-    common.inception(config, base="mixed_5c")
-    config.generalist.head = "FC1024-FC64"
-    config.teachers.head = "FC1024-FC256"
-    config.student.head = "FC1024-SC64"
-    for network in (config.generalist, config.teachers, config.student):
-        network.batch_size = 64
-    return config
+    return common.at_224_pixels(config, bottleneck=64)
 
 
 def small(config):

@@ -47,7 +47,7 @@ def i_naturalist2018(config):
         "label_key": "label", "vertical_key": "supercategory", "id_key": "id",
         "test_split": "validation",
     })
-    return _at_224_pixels(config)
+    return common.at_224_pixels(config, bottleneck=128)
 
 
 def stanford_online_products(config):
@@ -59,7 +59,7 @@ def stanford_online_products(config):
         "label_key": "class_id", "vertical_key": "super_class_id",
         "train_split": "train+test", "test_split": "held_out",
     })
-    return _at_224_pixels(config)
+    return common.at_224_pixels(config, bottleneck=128)
 
 
 def omniglot(config):
@@ -86,14 +86,4 @@ def open_images_v4(config):
         "confidence_key": "objects_trainable/confidence", "min_confidence": 5.0,
         "id_key": "image/filename",
     })
-    return _at_224_pixels(config)
-
-
-def _at_224_pixels(config):
-    common.inception(config, base="mixed_5c")
-    config.generalist.head = "FC1024-FC128"
-    config.teachers.head = "FC1024-FC256"
-    config.student.head = "FC1024-SC128"
-    for network in (config.generalist, config.teachers, config.student):
-        network.batch_size = 64
-    return config
+    return common.at_224_pixels(config, bottleneck=128)

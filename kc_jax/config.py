@@ -269,7 +269,7 @@ class Training:
         classes may differ: verticals and classes that both have start from what it knows.
       init_parts: parts that start from there: of backbone, trunk, bottleneck, logits.
       num_epochs: passes over the network's training images.
-      batch_size: images a step.
+      batch_size: images a step, of all devices together.
       microbatches: parts of a batch taken one after the other, whose gradients add up.
       balance: ``vertical`` or ``class`` shows images of rare ones more often, ``none`` all alike.
       balance_strength: s of a share in proportion to n^(1 − s) for n images: 0 changes nothing, 1
@@ -350,7 +350,7 @@ class Structure:
       attach: what the heads see: ``backbone``, its features, or ``trunk``, its units.
       learn: ``heads``, the new ones and the classifier layer, or ``all``, to fine-tune a network.
       num_epochs: passes over the training images.
-      batch_size: images a step.
+      batch_size: images a step, of all devices together.
       microbatches: parts of a batch taken one after the other, whose gradients add up.
       optimizer: how parameters move.
     """
@@ -404,7 +404,7 @@ class Evaluation:
     """Says how test images are judged.
 
     Attributes:
-      batch_size: images a step.
+      batch_size: images a step, of all devices together.
       at_k: how many names the mean average precision at K looks at.
       gallery_size: test images on the report's page of examples.
       confusions: pairs of classes taken for one another that are shown of each vertical and of all.
