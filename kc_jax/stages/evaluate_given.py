@@ -3,9 +3,7 @@
 import dataclasses
 
 import numpy as np
-from rich.box import SIMPLE_HEAD
 from rich.console import Console
-from rich.table import Table
 
 from kc_jax import artifacts
 from kc_jax.config import Config, ConfigError
@@ -13,6 +11,7 @@ from kc_jax.data import sources
 from kc_jax.stages import evaluate, finished, judging, networks
 from kc_jax.stages.judging import TestSet
 from kc_jax.stages.report_text import percent
+from kc_jax.stages.terminal import plain_table
 from kc_jax.workdir import Workdir
 
 
@@ -68,9 +67,7 @@ def _judge(
 
 
 def _print(methods: dict[str, dict]) -> None:
-    table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 0, 0, 1))
-    table.add_column("network")
-    table.add_column("mean AP in the given verticals, %", justify="right")
+    table = plain_table("network", "mean AP in the given verticals, %")
     for name, metrics in methods.items():
         table.add_row(name, percent(metrics["mean_vertical_ap"]))
     Console(highlight=False).print(table)

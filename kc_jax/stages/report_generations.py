@@ -1,13 +1,12 @@
 """Writes the page about generations and prints their accuracies as a table."""
 
-from rich.box import SIMPLE_HEAD
 from rich.console import Console
-from rich.table import Table
 
 from kc_jax import artifacts
 from kc_jax.config import Config
 from kc_jax.stages import generation_figures, report_figures, report_pages
 from kc_jax.stages.report_text import percent
+from kc_jax.stages.terminal import plain_table
 from kc_jax.workdir import Workdir
 
 
@@ -79,9 +78,7 @@ def _baseline(processes: dict[str, dict]) -> dict | None:
 
 
 def _print(processes: dict[str, dict]) -> None:
-    table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 0, 0, 1))
-    for heading in ("process", "generation", "top-1", "top-5", "ensemble top-1", "top-5"):
-        table.add_column(heading, justify="left" if heading == "process" else "right")
+    table = plain_table("process", "generation", "top-1", "top-5", "ensemble top-1", "top-5")
     baseline = _baseline(processes)
     if baseline:
         table.add_row("baseline", "", percent(baseline["top1"]), percent(baseline["top5"]), "", "")

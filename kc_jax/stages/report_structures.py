@@ -3,9 +3,7 @@
 import dataclasses
 
 import numpy as np
-from rich.box import SIMPLE_HEAD
 from rich.console import Console
-from rich.table import Table
 from sklearn.metrics import adjusted_rand_score
 
 from kc_jax import artifacts
@@ -14,6 +12,7 @@ from kc_jax.core.label_space import LabelSpace
 from kc_jax.data import sources
 from kc_jax.stages import clusters, report_figures, report_pages, structure_figures
 from kc_jax.stages.report_text import percent
+from kc_jax.stages.terminal import plain_table
 from kc_jax.workdir import Workdir
 
 NAMES_SHOWN = 40  # Of a cluster's classes.
@@ -170,13 +169,10 @@ def spread(classes: np.ndarray, vertical_of_class: np.ndarray) -> np.ndarray:
 
 
 def _print(rows: list[dict]) -> None:
-    table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 0, 0, 1))
-    table.add_column("network")
-    first = rows[0]["name"]
-    for heading in (
-        f"mAP at {rows[0]['k']}", "top-1", "multiply-adds", f"to {first}", "Rand index"
-    ):
-        table.add_column(heading, justify="right")
+    table = plain_table(
+        "network", f"mAP at {rows[0]['k']}", "top-1", "multiply-adds", f"to {rows[0]['name']}",
+        "Rand index",
+    )
     for row in rows:
         agreement = "" if row["rand_index"] is None else f"{row['rand_index']:.2f}"
         table.add_row(

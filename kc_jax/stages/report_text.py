@@ -5,12 +5,12 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from kc_jax.stages.report_figures import plain
+from kc_jax.stages.terminal import plain_table
 from kc_jax.workdir import Workdir
 
 GENERALIST, SPECIALISTS = "generalist", "specialists"
@@ -188,7 +188,7 @@ def _tables(console: Console, results: Results, methods: Sequence[str]) -> list[
 def _table(
     console: Console, results: Results, methods: Sequence[str], name_width: int | None
 ) -> Table:
-    table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 0, 0, 1))
+    table = plain_table()
     table.add_column("vertical", overflow="fold", max_width=name_width)
     for method in methods:
         table.add_column(Text(plain(method)), justify="right", no_wrap=True)

@@ -1,14 +1,13 @@
 """Says what the soft targets of each vertical take and hold."""
 
 
-from rich import box
 from rich.console import Console
-from rich.table import Table
 
 from kc_jax import artifacts
 from kc_jax.config import Config
 from kc_jax.data import sources, vertical_store
 from kc_jax.stages import storing
+from kc_jax.stages.terminal import plain_table
 from kc_jax.workdir import Workdir
 
 COUNTS = ("num_classes", "num_records", "num_labelled", "num_views", "num_similar")
@@ -62,15 +61,10 @@ def total(rows: list[dict]) -> dict:
 
 def _print(stats: dict) -> None:
     title = f"Soft targets: the first {stats['top_k']} in {stats['total']['num_views']} views"
-    table = Table(
-        title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False,
-        padding=(0, 0, 0, 1),
+    table = plain_table(
+        "vertical", "images", "bytes\nan image", "mass\nkept", "label\nfirst", "label\nkept",
+        "all\nothers", f"first {stats['total']['num_similar'] - 1}\nothers", title=title,
     )
-    table.add_column("vertical")
-    first = f"first {stats['total']['num_similar'] - 1}\nothers"
-    for heading in ("images", "bytes\nan image", "mass\nkept", "label\nfirst", "label\nkept",
-                    "all\nothers", first):
-        table.add_column(heading, justify="right")
     for name, row in [*stats["verticals"].items(), ("total", stats["total"])]:
         table.add_row(
             name, f"{row['num_records']:,}", f"{row['bytes_per_view'] * row['num_views']:,.0f}",

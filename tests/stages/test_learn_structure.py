@@ -240,6 +240,7 @@ def test_counts_that_are_damaged_are_named(copy):
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 1
     path.write_bytes(content)
+    artifacts.remove(workdir.structures_report)  # Else there is nothing to draw.
     with pytest.raises(UserError, match=f"{path} is damaged"):
         report_structures.run(config, workdir)
 
@@ -250,6 +251,13 @@ def test_a_page_without_clusters_is_refused(done, tmp_path):
         report_structures.run(config, Workdir(tmp_path))
 
 
+def test_a_student_is_no_place_for_a_structure(copy):
+    config, workdir = copy
+    artifacts.begin(workdir.student("other"), {"seed": config.seed})
+    with pytest.raises(UserError, match="'other', but .* is a student that was trained without"):
+        runner.run_stages(changed(config, name="other"), workdir, ["learn_structure"])
+
+
 def with_data(config, **options):
     return dataclasses.replace(config, data=dataclasses.replace(config.data, **options))
 
@@ -258,7 +266,6 @@ def with_data(config, **options):
     ({"num_clusters": 5000}, "config.structure.num_clusters is 5000; expected 2 to "),
     ({"base": "nobody"}, "nobody.* run the stage learn_structure or train_student"),
     ({"base": "other"}, "config.structure.name and .base are both 'other'"),
-    ({"name": "student"}, "config.structure.name is 'student', but .* trained without new heads"),
     ({"largest": 0.5}, "config.structure.largest is 0.5; expected 0, no limit, or at least 1"),
     ({"top_k": 1000}, "config.structure.top_k is 1000, but there are"),
     ({"widths": ()}, r"config.structure: widths are \(\)"),
