@@ -78,12 +78,17 @@ def make_folder(path: pathlib.Path, option: str) -> None:
 
 def write_text(path: pathlib.Path, text: str) -> None:
     """Writes a file so that a reader never sees half of it; of several processes the first does."""
+    write_bytes(path, text.encode())
+
+
+def write_bytes(path: pathlib.Path, content: bytes) -> None:
+    """Writes a file as `write_text` does."""
     if not hosts.is_first():
         return
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(path.name + TEMPORARY)
-    with temporary.open("w", encoding="utf-8") as file:
-        file.write(text)
+    with temporary.open("wb") as file:
+        file.write(content)
         file.flush()
         os.fsync(file.fileno())
     os.replace(temporary, path)

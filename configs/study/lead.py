@@ -1,4 +1,4 @@
-"""Are specialists ahead of a generalist that was trained as long? Where they are, D pays.
+"""Are specialists ahead of a generalist that was trained as long? D paid where they were.
 
 python -m kc_jax.study --config=configs/study/lead.py --output=docs/results/lead.md
 python -m kc_jax.study --config=configs/study/lead.py:photographs \

@@ -45,9 +45,9 @@ def _further(data: str, trunk: int, bottleneck: int):
     sc = (f"FC{trunk}-SC{bottleneck}", 0.0, "labels")
     half_d = (f"FC{trunk}-SC{bottleneck}", 0.5, "half_d")
     wide = paper.wide_head(data, trunk)
-    return {
+    return paper.longer(data, trunk, bottleneck) | {
         name: paper.student(data, *method, options) for name, method, options in (
-            ("fc_on", fc, on), ("longer", fc, longer),
+            ("fc_on", fc, on),
             ("sc_on", sc, on), ("sc_whole_on", sc, whole), ("sc_longer", sc, longer),
             ("sc_half_d_on", half_d, on), ("sc_half_d_longer", half_d, longer),
             ("wide_on", (wide, 0.0, "labels"), on), ("wide_half_d_on", (wide, 0.5, "half_d"), on),

@@ -1,6 +1,5 @@
 """Says what the soft targets of each vertical take and hold."""
 
-
 from rich.console import Console
 
 from kc_jax import artifacts

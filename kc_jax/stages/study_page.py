@@ -1,6 +1,5 @@
 """How a study's page is written: where it may lie, the figures beside it, and what made it."""
 
-import os
 import pathlib
 import shlex
 from collections.abc import Sequence
@@ -44,13 +43,7 @@ def put_figure(figure: Figure, page: pathlib.Path, name: str, words: str) -> str
       The line of Markdown that shows it in the page.
     """
     path = page.with_name(f"{page.stem}_{name}.png")
-    temporary = path.with_name(path.name + artifacts.TEMPORARY)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with temporary.open("wb") as file:
-        file.write(report_figures.to_png(figure))
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(temporary, path)
+    artifacts.write_bytes(path, report_figures.to_png(figure))
     return f"![{words}]({path.name})\n"
 
 
