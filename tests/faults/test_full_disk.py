@@ -1,4 +1,5 @@
 import pathlib
+import re
 import subprocess
 import sys
 
@@ -75,6 +76,7 @@ def test_the_command_ends_in_one_line(disk):
             cwd=ROOT, capture_output=True, text=True,
         )
     assert done.returncode == 1
-    described, line = done.stderr.splitlines()
+    described, *progress, line = done.stderr.splitlines()
     assert described.startswith("[describe]") and line.startswith(f"kc_jax: {disk / 'data'}")
+    assert all(re.search(r", done in \d+ s$", written) for written in progress)
     assert "make room and begin the same command again" in line
