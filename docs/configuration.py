@@ -15,7 +15,7 @@ PAGE = pathlib.Path(__file__).with_suffix(".md")
 HEADER = """\
 # Configuration reference
 
-Written by `python -m docs.configuration` from `kc_jax/config.py`; a test fails where it is out of
+Written by `python -m docs.configuration` from `kc_jax/config`; a test fails where it is out of
 date.
 
 Every option stands under `config.` on the command line, as in
