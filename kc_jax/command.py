@@ -6,7 +6,7 @@ import pathlib
 import re
 import sys
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from absl import app, flags, logging
 from ml_collections import config_flags
@@ -140,10 +140,11 @@ def explain(error: Exception, file: str = "") -> str:
         return f"config option {wrong!r} is unknown; did you mean {right!r}?"
     if file and ("no attribute 'get_config'" in text or "other than None" in text):
         return f"{file} has no function get_config that returns a ConfigDict; give it one"
-    line = _line_in(error, file)
-    if line:
-        reason = text.splitlines()[0] if text else "no reason given"
-        return f"{file} fails in line {line}: {type(error).__name__}: {reason}; mend it there"
+    for cause in _chain(error):
+        line = _line_in(cause, file)
+        if line and not _is_refusal(cause):
+            reason = (str(cause).strip().splitlines() or ["no reason given"])[0]
+            return f"{file} fails in line {line}: {type(cause).__name__}: {reason}; mend it there"
     if isinstance(error, AttributeError | KeyError):
         return f"config option {text.strip(chr(34))} is unknown"
     if isinstance(error, OSError):
@@ -153,7 +154,20 @@ def explain(error: Exception, file: str = "") -> str:
     return causes[-1] if causes else (text.splitlines() or [type(error).__name__])[0]
 
 
-def _line_in(error: Exception, file: str) -> int | None:
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    """Yields an error and those that it was made of: absl and ml_collections wrap some."""
+    while error:
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+def _is_refusal(error: BaseException) -> bool:
+    """Tells whether a file raises the ValueError itself, as for a preset that it does not have."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return isinstance(error, ValueError) and (frames[-1].line or "").startswith("raise ")
+
+
+def _line_in(error: BaseException, file: str) -> int | None:
     """Gives the line of a file that an error arose in, or in what it called; else None."""
     if isinstance(error, SyntaxError) and error.filename == file:
         return error.lineno

@@ -74,6 +74,25 @@ def test_a_configuration_file_is_found_in_whichever_form_it_is_named(form, tmp_p
     )
 
 
+@pytest.mark.parametrize("line, words", [
+    ("int('a')", "ValueError: invalid literal for int() with base 10: 'a'"),
+    ("1 + 'a'", "TypeError: unsupported operand type(s) for +: 'int' and 'str'"),
+    ("[].a", "AttributeError: 'list' object has no attribute 'a'"),
+])
+def test_whatever_a_configuration_file_fails_of_its_line_is_named(line, words, tmp_path):
+    file = tmp_path / "own.py"
+    file.write_text(f"def get_config():\n    return {line}\n")
+    result = run(f"--config={file}")
+    assert result.stderr == f"kc_jax: {file} fails in line 2: {words}; mend it there\n"
+
+
+def test_what_a_configuration_file_refuses_is_told_as_it_says(tmp_path):
+    file = tmp_path / "own.py"
+    file.write_text("def get_config():\n    raise ValueError('no such preset; take small')\n")
+    result = run(f"--config={file}")
+    assert result.stderr == "kc_jax: no such preset; take small\n"
+
+
 def test_a_flag_without_its_configuration_file_is_named():
     result = run("--config")
     assert result.stderr == "kc_jax: Missing value for flag --config\n"

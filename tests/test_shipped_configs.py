@@ -20,6 +20,7 @@ from configs.study import (
     paper,
     recipe,
     starts,
+    strength,
     table1,
     table2,
     table3,
@@ -82,7 +83,10 @@ TABLES = [table1, table2, table3, table4, recipe, figure5, table6]
 
 
 @pytest.mark.parametrize("plan", [
-    *(table.get_config(data) for table in (*TABLES, controls, starts, lead) for data in paper.DATA),
+    *(
+        table.get_config(data)
+        for table in (*TABLES, controls, starts, lead, strength) for data in paper.DATA
+    ),
     *(
         conditions.get_config(condition + data)
         for condition in conditions.CONDITIONS for data in ("", ",photographs")
