@@ -57,7 +57,7 @@ def learn(images: pathlib.Path, workdir: Workdir, **training) -> list[float]:
     options.student.update({"num_epochs": _EPOCHS.value, "init_from": "scratch", **training})
     options.running.update({"log_every_steps": 1, "sinks": ()})
     runner.run_stages(config.build(options), workdir, ["train_student", "evaluate"])
-    log = hooks.read_metrics(workdir.student("student") / artifacts.METRICS)
+    log = hooks.read_metrics(workdir.student("student") / artifacts.TRAINING_LOG)
     return [line["loss"] for line in log]
 
 

@@ -93,7 +93,7 @@ def cases(root: pathlib.Path) -> Iterator[Case]:
     teachers = [run.teacher(name) for name in space.verticals[:2]]
     student, informed = run.student(options.student.name), run.student(options.structure.name)
     judged, clustered = run.evaluation / student.name, run.clusters(options.structure.name)
-    bundle, log = run.bundle(student.name), run.generalist / artifacts.METRICS
+    bundle, log = run.bundle(student.name), run.generalist / artifacts.TRAINING_LOG
     stored = [run.soft_targets_of(name) for name in space.verticals[:2]]
     (drawn,) = (root / "data").glob("*/glyph_tree/smoke/*")
 
@@ -118,7 +118,7 @@ def cases(root: pathlib.Path) -> Iterator[Case]:
         (informed / artifacts.AUXILIARY, informed / artifacts.LABEL_SPACE),
     ], lambda: _describe(run.generalist, informed, options, space))
     yield case(
-        "metrics.jsonl", [(log, student / artifacts.METRICS)],
+        "metrics.jsonl", [(log, student / artifacts.TRAINING_LOG)],
         lambda: hooks.shown_metrics(log), lambda: [],
     )
     yield case(

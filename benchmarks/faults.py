@@ -102,7 +102,7 @@ def unfinished(root: pathlib.Path) -> tuple[int, int]:
         if artifacts.read_json(path).get("complete", True):
             continue
         if (path.parent / artifacts.LABEL_SPACE).exists():
-            log = hooks.read_metrics(path.parent / artifacts.METRICS)
+            log = hooks.read_metrics(path.parent / artifacts.TRAINING_LOG)
             taken = max((line["step"] for line in log), default=0)
             kept = (p.name for p in (path.parent / artifacts.CHECKPOINTS).glob("*"))
             saved = max((int(name) for name in kept if name.isdecimal()), default=0)

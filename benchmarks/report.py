@@ -92,7 +92,7 @@ def make_run(workdir: Workdir, space: label_space.LabelSpace, rng: np.random.Gen
         } for method in METHODS},
     })
     for directory in map(workdir.teacher, space.verticals):
-        artifacts.write_text(directory / artifacts.METRICS, "".join(
+        artifacts.write_text(directory / artifacts.TRAINING_LOG, "".join(
             json.dumps({"step": i, "loss": 9 / i, "epoch": i / 50}) + "\n" for i in range(1, 500)
         ))
     shown = workdir.evaluation / "student"

@@ -37,7 +37,7 @@ class UnwritableFolderError(UserError, OSError):
 CHECKPOINTS = "checkpoints"
 LABEL_SPACE = "label_space.json"
 AUXILIARY = "auxiliary.json"
-METRICS = "metrics.jsonl"
+TRAINING_LOG = "metrics.jsonl"
 NON_FINITE_LOSS = "non_finite_loss.json"
 LOSS_SPIKES = "loss_spikes.jsonl"
 STEPS_LEFT_OUT = "steps_left_out.jsonl"

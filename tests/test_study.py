@@ -482,7 +482,7 @@ def test_a_page_has_the_parts_that_its_study_asks_for(plan, tmp_path, monkeypatc
     })
     root = tmp_path / "study"
     for name in plan.students:
-        path = Workdir(root / "one" / "seed_0").student(name) / artifacts.METRICS
+        path = Workdir(root / "one" / "seed_0").student(name) / artifacts.TRAINING_LOG
         path.parent.mkdir(parents=True)
         path.write_text('{"step": 1, "epoch": 0.5, "loss": 2.0}\n', "utf-8")
     monkeypatch.setattr(study, "run_study", lambda *arguments: [results, results])

@@ -27,13 +27,15 @@ def processes_table(
         f"{title}, top-1", [seed[processes[0]] for seed in results],
         f"{first['classes']} classes", ("process",), [f"generation {g}" for g in numbers],
     )
-    baselines = study_tables.percent(_baselines(results))
+    baselines = study_tables.percent_of_seeds(_baselines(results))
     lines.append(f"| labels alone | {baselines} |{' |' * (len(numbers) - 1)}")
     for name in processes:
         runs = [seed[name]["generations"] for seed in results]
         for label, read in (("", _alone), (", together", _together)):
             cells = [
-                study_tables.percent([read(run[g]) if g < len(run) else None for run in runs])
+                study_tables.percent_of_seeds(
+                    [read(run[g]) if g < len(run) else None for run in runs]
+                )
                 for g in numbers
             ]
             lines.append(f"| {process_of(results, name)}{label} | {' | '.join(cells)} |")
@@ -93,7 +95,7 @@ def _claims(processes: Sequence[str], results: Sequence[Mapping[str, Mapping]]) 
     found = [process_of(results, name) for name in processes]
     cells = {
         title: [
-            study_tables.percent([read(seed) for seed in _compared(results, name)])
+            study_tables.percent_of_seeds([read(seed) for seed in _compared(results, name)])
             for name in found
         ]
         for title, read in columns.items()

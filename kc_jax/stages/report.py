@@ -175,7 +175,7 @@ def _head(workdir: Workdir, results: Results, method: str) -> str:
 
 
 def _log(directory: pathlib.Path) -> list[dict[str, Any]]:
-    return hooks.shown_metrics(directory / artifacts.METRICS)
+    return hooks.shown_metrics(directory / artifacts.TRAINING_LOG)
 
 
 def _flatten(options: Mapping[str, Any], prefix: str = "") -> dict[str, str]:

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 # Okabe and Ito's colours, told apart by colour-blind readers; the specialists are grey.
-GENERALIST, STUDENT, SPECIALISTS = "#E69F00", "#0072B2", "#7A7A7A"
+ORANGE, BLUE, GREY = "#E69F00", "#0072B2", "#7A7A7A"
 OTHERS = ("#CC79A7", "#009E73", "#D55E00", "#56B4E9", "#882255", "#332288")
 INK, GRID = "#222222", "#DDDDDD"
 WIDTH, SMALL = 9.0, (5.5, 3.2)  # Inches.
@@ -34,7 +34,7 @@ def colours(methods: Sequence[str], student: str) -> dict[str, str]:
       methods: their names.
       student: name of the student that the report is about.
     """
-    fixed = {"generalist": GENERALIST, student: STUDENT, "specialists": SPECIALISTS}
+    fixed = {"generalist": ORANGE, student: BLUE, "specialists": GREY}
     others = [name for name in methods if name not in fixed]
     return {**fixed, **{name: OTHERS[i % len(OTHERS)] for i, name in enumerate(others)}}
 
@@ -87,7 +87,7 @@ def loss_curves(
     axes.set_title("networks that name all classes", loc="left", fontsize=10, color=INK)
     axes.legend(frameon=False, fontsize=9)
     for log in teachers.values():
-        _curve(panels[-1], log, "loss", color=SPECIALISTS, linewidth=0.9, alpha=0.7)
+        _curve(panels[-1], log, "loss", color=GREY, linewidth=0.9, alpha=0.7)
     if teachers:
         title = f"specialists, a line each ({len(teachers)})"
         panels[1].set_title(title, loc="left", fontsize=10, color=INK)

@@ -97,7 +97,7 @@ def make_figures(
     colour_of = figures.colours(results.methods, results.student)
     class_ap = {method: table.class_ap[method][rows] for method in results.methods}
     drawn = {"histogram": figures.class_histogram(class_ap, colour_of)}
-    log = hooks.shown_metrics(workdir.teacher(vertical) / artifacts.METRICS)
+    log = hooks.shown_metrics(workdir.teacher(vertical) / artifacts.TRAINING_LOG)
     if log:
         drawn["loss"] = figures.teacher_loss(log)
     return {name: figures.to_png(figure) for name, figure in drawn.items()}

@@ -11,7 +11,10 @@ from kc_jax.stages import report_figures, study_tables
 from kc_jax.train import hooks
 from kc_jax.workdir import Workdir
 
-METRICS = {"mean_vertical_ap": "mean AP inside verticals (%)", "top1": "top-1 of all classes (%)"}
+AXIS_LABELS = {
+    "mean_vertical_ap": "mean AP inside verticals (%)",
+    "top1": "top-1 of all classes (%)",
+}
 
 
 def methods_figure(students: Sequence[str], results: Sequence[Mapping]) -> Figure:
@@ -23,9 +26,9 @@ def methods_figure(students: Sequence[str], results: Sequence[Mapping]) -> Figur
     """
     methods = study_tables.methods_of(results, ("generalist", *students, "specialists"))
     figure = Figure(figsize=(report_figures.WIDTH, 1.1 + 0.3 * len(methods)), layout="constrained")
-    panels = figure.subplots(1, len(METRICS), sharey=True)
+    panels = figure.subplots(1, len(AXIS_LABELS), sharey=True)
     colour_of = report_figures.colours([_name(method) for method in methods], students[0])
-    for axes, (metric, words) in zip(panels, METRICS.items(), strict=True):
+    for axes, (metric, words) in zip(panels, AXIS_LABELS.items(), strict=True):
         report_figures.style(axes)
         for row, method in enumerate(methods):
             found = [result["methods"][method][metric] for result in results]
@@ -46,7 +49,7 @@ def losses(names: Sequence[str], workdir: Workdir) -> Figure:
       workdir: of one setting and seed.
     """
     logs = {
-        name: hooks.shown_metrics(workdir.student(name) / artifacts.METRICS) for name in names
+        name: hooks.shown_metrics(workdir.student(name) / artifacts.TRAINING_LOG) for name in names
     }
     return report_figures.loss_curves(logs, {}, report_figures.colours(names, ""))
 

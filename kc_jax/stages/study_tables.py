@@ -6,7 +6,7 @@ import numpy as np
 
 from kc_jax.stages import report_text, speed
 
-METRICS = {
+COLUMNS = {
     "mean_vertical_ap": "mean AP",
     "mean_vertical_top1": "top-1 in vertical",
     "top1": "top-1",
@@ -22,7 +22,7 @@ def name_of(metric: str) -> str:
     """Gives the heading of a metric, a key of what evaluate wrote."""
     if metric.startswith(_AT_K):
         return f"mAP at top {metric.removeprefix(_AT_K)}"
-    return METRICS.get(metric, metric.replace("_", " "))
+    return COLUMNS.get(metric, metric.replace("_", " "))
 
 
 def method_of(setting: str, name: str) -> str:
@@ -49,7 +49,7 @@ def students_table(title: str, students: Sequence[str], results: Sequence[Mappin
     first = results[0]
     lines = head(
         title, results, f"{first['classes']} classes, {first['verticals']} verticals",
-        ("method", "head"), (*METRICS.values(), "closed", "parameters", "images seen", "minutes"),
+        ("method", "head"), (*COLUMNS.values(), "closed", "parameters", "images seen", "minutes"),
     )
     methods = methods_of(results, ("generalist", *students, "specialists"))
     minutes = {
@@ -58,8 +58,8 @@ def students_table(title: str, students: Sequence[str], results: Sequence[Mappin
     }
     for method in methods:
         runs = [result["methods"][method] for result in results]
-        cells = [percent([run[key] for run in runs]) for key in METRICS]
-        cells.append(percent([_closed(result["methods"], method) for result in results]))
+        cells = [percent_of_seeds([run[key] for run in runs]) for key in COLUMNS]
+        cells.append(percent_of_seeds([_closed(result["methods"], method) for result in results]))
         lines.append(
             f"| {method} | {runs[0]['head']} | {' | '.join(cells)} | {runs[0]['params']:,} | "
             f"{report_text.images_seen(runs[0])} | {_number(minutes[method], 1)} |"
@@ -100,7 +100,9 @@ def verticals_table(students: Sequence[str], results: Sequence[Mapping]) -> str:
     }
     lines = [f"| vertical | {' | '.join(methods)} |", f"|---|{'---:|' * len(methods)}"]
     for vertical in found[methods[0]][0]:
-        cells = [percent([seed.get(vertical) for seed in found[method]]) for method in methods]
+        cells = [
+            percent_of_seeds([seed.get(vertical) for seed in found[method]]) for method in methods
+        ]
         lines.append(f"| {vertical} | {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
 
@@ -115,7 +117,7 @@ def structures_table(title: str, names: Sequence[str], results: Sequence[Mapping
     """
     first = results[0]["methods"]
     at_k = [key for values in first.values() for key in values if key.startswith(_AT_K)]
-    metrics = {**{key: name_of(key) for key in at_k}, **METRICS}  # Settings may differ in K.
+    metrics = {**{key: name_of(key) for key in at_k}, **COLUMNS}  # Settings may differ in K.
     del metrics["ancestor_ap"]
     lines = head(
         title, results, f"{results[0]['classes']} classes", ("network",),
@@ -123,7 +125,7 @@ def structures_table(title: str, names: Sequence[str], results: Sequence[Mapping
     )
     for name in methods_of(results, ("generalist", *names)):
         runs = [result["methods"][name] for result in results]
-        cells = [percent([run.get(key) for run in runs]) for key in metrics]
+        cells = [percent_of_seeds([run.get(key) for run in runs]) for key in metrics]
         cost = first[name]["multiply_adds"]
         ratio = cost / first[_beside(name, "generalist")]["multiply_adds"]
         agreement = _number([run.get("rand_index") for run in runs], 2)
@@ -177,7 +179,7 @@ def head(
     ]
 
 
-def percent(values: Sequence[float | None]) -> str:
+def percent_of_seeds(values: Sequence[float | None]) -> str:
     """Writes shares of 0–1 in %, as mean ± standard deviation; a dash where a seed has none."""
     return NOTHING if None in values else _number([100 * value for value in values], 1)
 

@@ -26,7 +26,7 @@ from kc_jax.train.state import TrainState, count, digest, make_state
 from kc_jax.train.transfer import transfer
 from kc_jax.workdir import Workdir
 
-BESIDE = (artifacts.LABEL_SPACE, artifacts.AUXILIARY, artifacts.METRICS)  # The checkpoints.
+BESIDE = (artifacts.LABEL_SPACE, artifacts.AUXILIARY, artifacts.TRAINING_LOG)  # The checkpoints.
 
 
 def train_network(config: Config, task: Task, workdir: Workdir) -> None:
@@ -137,7 +137,7 @@ def _run_steps(
         epoch_steps = len(task.record_ids) / training.batch_size
         log = hooks.MetricsLog(
             write,
-            seconds=hooks.seconds_before(task.directory / artifacts.METRICS, first_step),
+            seconds=hooks.seconds_before(task.directory / artifacts.TRAINING_LOG, first_step),
             meter=meter,
             extra=watching.further_values(task.space, epoch_steps, schedule, model.layout),
             **looks,

@@ -54,7 +54,7 @@ class JsonLines:
     """Appends lines to metrics.jsonl, without those after the first step."""
 
     def __init__(self, network: Network):
-        self._path = network.directory / artifacts.METRICS
+        self._path = network.directory / artifacts.TRAINING_LOG
         kept_lines(self._path, network.first_step)
         if not self._path.exists():
             artifacts.write_text(self._path, "")

@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 
-from kc_jax.artifacts import METRICS, write_json
+from kc_jax.artifacts import TRAINING_LOG, write_json
 from kc_jax.core import label_space
 from kc_jax.stages import class_table
 from kc_jax.stages.gallery import encode_png
@@ -81,7 +81,7 @@ def write_classes(workdir: Workdir, verticals=VERTICALS, methods=METHODS, size=3
 def write_log(directory, pace: list[float] | None = None, lines: int = 5) -> None:
     directory.mkdir(parents=True, exist_ok=True)
     extra = {} if pace is None else {"pace": pace}
-    (directory / METRICS).write_text("".join(
+    (directory / TRAINING_LOG).write_text("".join(
         json.dumps({"step": i, "loss": 9.0 / (i + 1), "epoch": i / 2, **extra}) + "\n"
         for i in range(1, lines + 1)
     ))

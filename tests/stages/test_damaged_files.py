@@ -75,7 +75,7 @@ def test_a_table_that_is_not_as_it_was_written_is_written_anew(copy):
 
 def test_a_log_that_is_damaged_is_left_out_of_the_report(copy, capsys, no_drawing):
     config, workdir = copy
-    flip(workdir.generalist / artifacts.METRICS)
+    flip(workdir.generalist / artifacts.TRAINING_LOG)
     artifacts.remove(workdir.report)
     runner.run_stages(config, workdir, ["report"])
-    assert str(workdir.generalist / artifacts.METRICS) in capsys.readouterr().err
+    assert str(workdir.generalist / artifacts.TRAINING_LOG) in capsys.readouterr().err

@@ -29,7 +29,7 @@ def test_tensorboard_shows_what_metrics_say(finished):
     space = sources.load_label_space(config.data)
     for directory in (workdir.generalist, workdir.teacher(space.verticals[0]),
                       workdir.student("student")):
-        log = hooks.read_metrics(directory / artifacts.METRICS)
+        log = hooks.read_metrics(directory / artifacts.TRAINING_LOG)
         curves = event_files.read(directory)
         for name in ("loss", "learning_rate", "seconds"):
             written = [(line["step"], pytest.approx(line[name], rel=1e-6)) for line in log]
@@ -172,7 +172,7 @@ def lines_of(path):
 
 @pytest.mark.slow
 def test_a_killed_training_logs_every_step_once(data_directory, tmp_path):
-    metrics = tmp_path / "generalist" / artifacts.METRICS
+    metrics = tmp_path / "generalist" / artifacts.TRAINING_LOG
     command = [*SMOKE, f"--workdir={tmp_path}", f"--config.data.directory={data_directory}"]
     root = pathlib.Path(__file__).parents[2]
     environment = {**os.environ, "PYTHONPATH": str(root)}

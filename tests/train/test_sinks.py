@@ -33,23 +33,23 @@ def test_the_configuration_knows_all_sinks():
 
 def test_metrics_are_written_without_any_sink(tmp_path):
     write([], network(tmp_path), [line(1), line(2)])
-    assert hooks.read_metrics(tmp_path / artifacts.METRICS) == [line(1), line(2)]
-    assert [path.name for path in tmp_path.iterdir()] == [artifacts.METRICS]
+    assert hooks.read_metrics(tmp_path / artifacts.TRAINING_LOG) == [line(1), line(2)]
+    assert [path.name for path in tmp_path.iterdir()] == [artifacts.TRAINING_LOG]
 
 
 @pytest.mark.parametrize("torn", ["", '{"step": 9, "lo'])
 def test_metrics_after_the_first_step_are_written_anew(tmp_path, torn):
     write([], network(tmp_path), [line(step) for step in (2, 4, 6, 8)])
-    with (tmp_path / artifacts.METRICS).open("a") as file:
+    with (tmp_path / artifacts.TRAINING_LOG).open("a") as file:
         file.write(torn)
-    assert hooks.seconds_before(tmp_path / artifacts.METRICS, 5) == 0
+    assert hooks.seconds_before(tmp_path / artifacts.TRAINING_LOG, 5) == 0
     write([], network(tmp_path, first_step=5), [line(6, 0.25), line(8, 0.125)])
-    steps = [(x["step"], x["loss"]) for x in hooks.read_metrics(tmp_path / artifacts.METRICS)]
+    steps = [(x["step"], x["loss"]) for x in hooks.read_metrics(tmp_path / artifacts.TRAINING_LOG)]
     assert steps == [(2, 0.5), (4, 0.5), (6, 0.25), (8, 0.125)]
 
 
 def test_seconds_are_those_of_the_steps_that_are_kept(tmp_path):
-    path = tmp_path / artifacts.METRICS
+    path = tmp_path / artifacts.TRAINING_LOG
     path.write_text("".join(json.dumps({"step": s, "seconds": 1.5 * s}) + "\n" for s in (2, 4, 6)))
     assert [hooks.seconds_before(path, step) for step in (1, 2, 5, 9)] == [0, 3.0, 6.0, 9.0]
     assert hooks.seconds_before(tmp_path / "missing", 5) == 0
@@ -75,7 +75,7 @@ def test_lines_can_be_watched_while_the_training_runs(tmp_path):
     with sinks.open_sinks(["tensorboard"], network(tmp_path)) as sink:
         sink(line(1))
         assert event_files.read(tmp_path)["loss"] == [(1, 0.5)]
-        assert len(hooks.read_metrics(tmp_path / artifacts.METRICS)) == 1
+        assert len(hooks.read_metrics(tmp_path / artifacts.TRAINING_LOG)) == 1
 
 
 class Broken:
@@ -102,7 +102,7 @@ def test_a_sink_that_fails_is_named_once_and_ends_nothing(tmp_path, monkeypatch,
     monkeypatch.setitem(sinks.SINKS, "wandb", Broken)
     monkeypatch.setattr(Broken, "at", when)
     write(["wandb", "tensorboard"], network(tmp_path), [line(1), line(2)])
-    assert len(hooks.read_metrics(tmp_path / artifacts.METRICS)) == 2
+    assert len(hooks.read_metrics(tmp_path / artifacts.TRAINING_LOG)) == 2
     assert [step for step, _ in event_files.read(tmp_path)["loss"]] == [1, 2]
     [warning] = capsys.readouterr().err.splitlines()
     assert warning.startswith("WARNING: teacher 1/2 birds: wandb failed")
@@ -150,5 +150,5 @@ def test_weights_and_biases_that_asks_for_a_login_ends_nothing(
     pytest.importorskip("wandb", reason="the extra wandb is not installed")
     no_wandb_settings.setenv("WANDB_MODE", "online")
     write(["wandb"], network(tmp_path), [line(1)])
-    assert len(hooks.read_metrics(tmp_path / artifacts.METRICS)) == 1
+    assert len(hooks.read_metrics(tmp_path / artifacts.TRAINING_LOG)) == 1
     assert "WARNING: teacher 1/2 birds: wandb failed" in capsys.readouterr().err
