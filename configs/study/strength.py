@@ -7,7 +7,8 @@ python -m kc_jax.study --config=configs/study/strength.py:photographs \
 Specialists train a quarter as long as the generalist, as long, and four times as long; students
 see as many images in every setting. ``fc_d`` begins anew and hears all of them, as the paper's;
 ``sc_half_d_on`` starts from the generalist and learns from labels as much. ``sc_on`` starts there
-and learns from labels alone, so that it is the same in every setting and trained once.
+and learns from labels alone, so that it is the same in every setting and trained once, as is
+``sc_on_longer``, which sees as many images as the specialists that train longest.
 """
 
 from configs.study import paper
@@ -30,8 +31,11 @@ def get_config(data: str = "glyphs"):
         ) + (
             ("longer training makes better specialists", "fourfold/specialists",
              "usual/specialists"),
-            ("better teachers, anew", "fourfold/fc_d", "usual/fc_d"),
+            ("such specialists teach better, anew", "fourfold/fc_d", "usual/fc_d"),
             ("and from the generalist", "fourfold/sc_half_d_on", "usual/sc_half_d_on"),
+            ("a student of labels that trained as long is better", "fourfold/sc_on_longer",
+             "fourfold/sc_half_d_on"),
+            ("so it is than the specialists", "fourfold/sc_on_longer", "fourfold/specialists"),
         ),
     )
     epochs = config.base.teachers.num_epochs
@@ -43,8 +47,10 @@ def get_config(data: str = "glyphs"):
 
 def _further(data: str, trunk: int, bottleneck: int):
     """Gives students with own bottlenecks that start from the generalist."""
-    head = f"FC{trunk}-SC{bottleneck}"
+    head, on = f"FC{trunk}-SC{bottleneck}", paper.FROM_GENERALIST
+    longer = {"num_epochs": max(LENGTHS.values()) * paper.DATA[data]().generalist.num_epochs}
     return {
-        name: paper.student(data, head, weight, tuned, paper.FROM_GENERALIST)
-        for name, weight, tuned in (("sc_on", 0.0, "labels"), ("sc_half_d_on", 0.5, "half_d"))
+        "sc_on": paper.student(data, head, 0.0, "labels", on),
+        "sc_on_longer": paper.student(data, head, 0.0, "labels", {**on, **longer}),
+        "sc_half_d_on": paper.student(data, head, 0.5, "half_d", on),
     }
