@@ -12,11 +12,13 @@ forward (`--stages=describe`), so it wants an accelerator. `small` is for a look
 2 busy cores trained 190 images of 64 pixels a second, which is about 3 hours for 30,000 images.
 Rates and student of `small` are those that did best on 3,450 photographs of 46 classes at 32 pixels
 (docs/results/photographs.md, starts.md); rates of `photographs` were not searched for. The student
-starts from the generalist and learns from labels: soft targets cost a point of AP from there, and
-gain two where most images have no label (docs/results/few_labels.md). Where you ask them, 20
-views of an image are stored, one for each epoch; keep the two numbers equal:
+starts from the generalist and learns from labels: soft targets cost a point of AP from there,
+nothing where specialists train four times as long (docs/results/longer_specialists.md), and gain
+two where most images have no label (docs/results/few_labels.md). Where you ask them, 20 views of
+an image are stored, one for each epoch of the student; keep the two numbers equal:
 
   --stages=train_generalist,train_teachers,write_soft_targets,train_student,evaluate,report,export \
+  --config.teachers.num_epochs=80.0 \
   --config.student.name=distilled --config.student.distill_weight=0.5
 """
 
