@@ -140,11 +140,10 @@ def explain(error: Exception, file: str = "") -> str:
         return f"config option {wrong!r} is unknown; did you mean {right!r}?"
     if file and ("no attribute 'get_config'" in text or "other than None" in text):
         return f"{file} has no function get_config that returns a ConfigDict; give it one"
-    for cause in _chain(error):
-        line = _line_in(cause, file)
-        if line and not _is_refusal(cause):
-            reason = (str(cause).strip().splitlines() or ["no reason given"])[0]
-            return f"{file} fails in line {line}: {type(cause).__name__}: {reason}; mend it there"
+    cause = next((cause for cause in _chain(error) if _line_in(cause, file)), None)
+    if cause and not _is_refusal(cause):
+        line, reason = _line_in(cause, file), str(cause).strip().splitlines() or ["no reason given"]
+        return f"{file} fails in line {line}: {type(cause).__name__}: {reason[0]}; mend it there"
     if isinstance(error, AttributeError | KeyError):
         return f"config option {text.strip(chr(34))} is unknown"
     if isinstance(error, OSError):

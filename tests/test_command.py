@@ -86,9 +86,14 @@ def test_whatever_a_configuration_file_fails_of_its_line_is_named(line, words, t
     assert result.stderr == f"kc_jax: {file} fails in line 2: {words}; mend it there\n"
 
 
-def test_what_a_configuration_file_refuses_is_told_as_it_says(tmp_path):
+@pytest.mark.parametrize("body", [
+    "    raise ValueError('no such preset; take small')\n",
+    "    try:\n        return {}['x']\n"
+    "    except KeyError:\n        raise ValueError('no such preset; take small')\n",
+])
+def test_what_a_configuration_file_refuses_is_told_as_it_says(body, tmp_path):
     file = tmp_path / "own.py"
-    file.write_text("def get_config():\n    raise ValueError('no such preset; take small')\n")
+    file.write_text(f"def get_config():\n{body}")
     result = run(f"--config={file}")
     assert result.stderr == "kc_jax: no such preset; take small\n"
 

@@ -133,8 +133,13 @@ def students_of(names: Sequence[str], base, data: str = "glyphs") -> dict[str, d
 
 def longer(data: str, trunk: int, bottleneck: int) -> dict[str, dict]:
     """Gives the generalist that sees twice as many images, as the specialists have."""
-    options = {"num_epochs": 2 * DATA[data]().generalist.num_epochs}
-    return {"longer": student(data, f"FC{trunk}-FC{bottleneck}", 0.0, "labels", options)}
+    head = f"FC{trunk}-FC{bottleneck}"
+    return {"longer": student(data, head, 0.0, "labels", times_as_long(data, 2))}
+
+
+def times_as_long(data: str, times: float) -> dict:
+    """Gives the option of a training that lasts so many times as long as the generalist's."""
+    return {"num_epochs": times * DATA[data]().generalist.num_epochs}
 
 
 def student(data: str, head: str, weight: float, tuned: str, options: dict) -> dict:

@@ -40,7 +40,7 @@ def _further(data: str, trunk: int, bottleneck: int):
     """Gives each head and loss twice: from the generalist, and anew for twice as long."""
     on = paper.FROM_GENERALIST
     whole = {**on, "init_parts": (*on["init_parts"], "bottleneck", "logits")}
-    longer = {"num_epochs": 2 * paper.DATA[data]().generalist.num_epochs}
+    longer = paper.times_as_long(data, 2)
     fc = (f"FC{trunk}-FC{bottleneck}", 0.0, "labels")
     sc = (f"FC{trunk}-SC{bottleneck}", 0.0, "labels")
     half_d = (f"FC{trunk}-SC{bottleneck}", 0.5, "half_d")

@@ -38,9 +38,8 @@ def get_config(data: str = "glyphs"):
             ("so it is than the specialists", "fourfold/sc_on_longer", "fourfold/specialists"),
         ),
     )
-    epochs = config.base.teachers.num_epochs
     config.settings = {
-        name: {"teachers": {"num_epochs": epochs * length}} for name, length in LENGTHS.items()
+        name: {"teachers": paper.times_as_long(data, times)} for name, times in LENGTHS.items()
     }
     return config
 
@@ -48,7 +47,7 @@ def get_config(data: str = "glyphs"):
 def _further(data: str, trunk: int, bottleneck: int):
     """Gives students with own bottlenecks that start from the generalist."""
     head, on = f"FC{trunk}-SC{bottleneck}", paper.FROM_GENERALIST
-    longer = {"num_epochs": max(LENGTHS.values()) * paper.DATA[data]().generalist.num_epochs}
+    longer = paper.times_as_long(data, max(LENGTHS.values()))
     return {
         "sc_on": paper.student(data, head, 0.0, "labels", on),
         "sc_on_longer": paper.student(data, head, 0.0, "labels", {**on, **longer}),
